@@ -1,0 +1,1 @@
+"""The machine's door: Prometheus' HTTP API and the receivers."""

@@ -1,0 +1,1 @@
+"""Settings, and the wiring that builds the object graph once."""

@@ -1,0 +1,35 @@
+"""Everything the environment can say, read in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+
+DATA_DIR = Path(env.str("OPSCONSOLE_DATA_DIR", default=".opsconsole")).resolve()
+"""Records, telemetry and the secret key of this installation."""
+
+PUBLIC_URL = env.str("OPSCONSOLE_URL", default="http://127.0.0.1:8000").rstrip("/")
+"""How people reach the console; links in notifications begin with it."""
+
+TELEMETRY_URL = env.str("TELEMETRY_URL", default="")
+"""``clickhouse://user:password@host:port/database``; empty means the embedded engine in ``DATA_DIR``."""
+
+DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'records.sqlite3'}")
+REDIS_URL = env.str("REDIS_URL", default="")
+
+API_TOKEN = env.str("OPSCONSOLE_API_TOKEN", default="")
+PROFILE = env.str("OPSCONSOLE_PROFILE", default="production")
+TARGETS = env.list("OPSCONSOLE_TARGETS", default=[])
+"""What to scrape: ``job=http://host:port/metrics`` a target."""
+
+WEBHOOK_URL = env.str("OPSCONSOLE_WEBHOOK_URL", default="")
+"""Where the webhook channel posts; empty means no webhook."""
+
+WEBHOOK_SECRET = env.str("OPSCONSOLE_WEBHOOK_SECRET", default="")
+"""Signs webhook bodies with HMAC-SHA256 when set."""
+
+ALLOWED_HOSTS = env.list("OPSCONSOLE_ALLOWED_HOSTS", default=[])
+DEBUG = env.bool("OPSCONSOLE_DEBUG", default=False)

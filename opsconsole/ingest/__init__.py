@@ -1,0 +1,1 @@
+"""Telemetry in: pure decoders, the scrape loop and its limits."""

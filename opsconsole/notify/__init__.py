@@ -1,0 +1,1 @@
+"""Telling: channels, the outbox and its delivery."""

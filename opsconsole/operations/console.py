@@ -1,0 +1,49 @@
+"""The running console: the objects that every use case needs, built once by ``config.wiring``.
+
+Operations take it as their first argument; the edges (views, consumers, commands) fetch it with ``current()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from alerts.model import Alert
+from alerts.profile import Profile
+from dashboards.model import Board
+from opsconsole.series.clock import Clock
+
+if TYPE_CHECKING:
+    from opsconsole.ingest.scrape import Scraper
+    from opsconsole.live.hub import Hub
+    from opsconsole.promql.engine import Engine
+    from opsconsole.storage.spans import SpanStore
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    clock: Clock
+    profile: Profile
+    boards: Mapping[str, Board]
+    alerts: Mapping[str, Alert]
+    engine: Engine  # PromQL over the head and the history
+    spans: SpanStore  # traces, durable once accepted
+    scraper: Scraper  # its targets and their last scrape
+    hub: Hub  # who is watching
+    public_url: str
+
+
+_current: Console | None = None
+
+
+def install(console: Console | None) -> None:
+    """Make ``console`` the one of this process; ``None`` takes it away again, for tests."""
+    global _current
+    _current = console
+
+
+def current() -> Console:
+    if _current is None:
+        raise RuntimeError("no console is running in this process; start it with: opsconsole serve")
+    return _current
