@@ -32,7 +32,7 @@ and quantiles over the whole window.  The prediction then holds to the evaluatio
 Prometheus 2 and for the left-open ones of Prometheus 3."""
 
 
-def test_file(alerts: Sequence[Alert], profile: Profile, *, rules: str, console_url: str = CONSOLE_URL) -> str:
+def unit_tests(alerts: Sequence[Alert], profile: Profile, *, rules: str, console_url: str = CONSOLE_URL) -> str:
     """The text of a test file.  ``rules`` is the path of the rule file as seen from the test file.
 
     Raises ``ValueError`` for an alert whose signal, or whose guard's signal, has no feed.
@@ -48,9 +48,6 @@ def test_file(alerts: Sequence[Alert], profile: Profile, *, rules: str, console_
             ],
         }
     )
-
-
-test_file.__test__ = False  # type: ignore[attr-defined]  # pytest takes its name for a test's
 
 
 def _test(alert: Alert, scenario: Scenario, profile: Profile, console_url: str) -> dict[str, object]:
@@ -122,7 +119,7 @@ def _input_series(alert: Alert, scenario: Scenario, profile: Profile) -> Iterato
 
 
 def _values(flows: Sequence[Flow], scenario: Scenario, profile: Profile) -> str:
-    """promtool's notation, a part for each phase: ``a+bxn`` is a and n more samples, each b above the last."""
+    """The values in the notation of promtool, a part for each phase: ``a+bxn`` is a and n more samples, each b above the last."""
     parts, last = [], float(COUNTER_START)
     for index, (flow, phase) in enumerate(zip(flows, scenario.phases, strict=True)):
         more = phase.evaluations - 1
