@@ -85,19 +85,6 @@ def _label_variable(label: str) -> Json:
         multi=True,
         refresh=core.REFRESH_ON_TIME_RANGE_CHANGE,
     ).to_json_data()
-    kept = (
-        "allValue",
-        "datasource",
-        "hide",
-        "includeAll",
-        "label",
-        "multi",
-        "name",
-        "query",
-        "refresh",
-        "sort",
-        "type",
-    )
     every = {"selected": True, "text": ["All"], "value": ["$__all"]}
     return {**variable, "current": every}
 
@@ -132,6 +119,7 @@ def _current(dashboard: Json) -> Json:
     """The dashboard without what is retired or says nothing."""
     board = _without(dashboard, _RETIRED_BOARD)
     board["panels"] = [_current_panel(panel) for panel in dashboard["panels"]]
+    board["timepicker"] = _without(dashboard["timepicker"], set())
     variables = dashboard["templating"]["list"]
     board["templating"] = {"list": [_without(variable, _RETIRED_VARIABLE) for variable in variables]}
     return board

@@ -162,8 +162,10 @@ def _unit(panel: Panel) -> Unit:
 
 
 def _description(panel: Panel) -> str:
-    sentences = [panel.subtitle[:1].upper() + panel.subtitle[1:] + "."] if panel.subtitle else []
-    return " ".join([*sentences, *dict.fromkeys(query.signal.help for query in panel.queries)])
+    """What the numbers mean, a line for each query; Grafana reads it as Markdown."""
+    if len(panel.queries) == 1:
+        return panel.queries[0].signal.help
+    return "\n".join(f"- **{query.signal.title}**: {query.signal.help}" for query in panel.queries)
 
 
 def _links(panel: Panel, board: Board, console_url: str) -> list[Json]:
