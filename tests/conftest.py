@@ -36,6 +36,15 @@ def program() -> Callable[[str], str]:
     return find
 
 
+def pytest_configure() -> None:
+    """Read Django's settings, now that the folder is chosen: pytest-django sets Django up only when it finds them read."""
+    from django.conf import settings  # late: it must not be read before the folder is chosen
+
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):  # in memory it would know no waiting writers, and ours has several threads
+        database["TEST"] = {"NAME": str(Path(os.environ["OPSCONSOLE_DATA_DIR"]) / "tests.sqlite3")}
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Where every program must be there (CI), a skip for want of one is a failure of the run."""
