@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 import orjson
@@ -43,8 +42,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
                 self._console.hub.close(self._mailbox)
             if self._sender is not None:
                 self._sender.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._sender
+                await asyncio.gather(self._sender, return_exceptions=True)
 
     async def connect(self) -> None:
         await self.accept()  # a socket refused before this tells the browser no code
@@ -95,9 +93,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             mailbox.put(await asyncio.to_thread(topic.feed.snapshot))
 
     async def _forward(self, mailbox: Mailbox) -> None:
-        while True:
-            for text in await mailbox.take():
-                await self.send(text_data=text)
+        try:
+            while True:
+                for text in await mailbox.take():
+                    await self.send(text_data=text)
+        except Exception as error:  # noqa: BLE001  every server has its own for a socket that is gone
+            log.debug("a socket took no more frames", error=repr(error))
 
     @staticmethod
     def _say_error(mailbox: Mailbox, message: str) -> None:

@@ -309,14 +309,17 @@ def _describe_panel(panel: Panel) -> dict[str, Any]:
             }
             for query in panel.queries
         ],
-        "thresholds": [_threshold(alert) for alert in panel.alerts],
+        "thresholds": [_threshold(alert, panel) for alert in panel.alerts],
         "help": " ".join(dict.fromkeys(query.signal.help for query in panel.queries)),
     }
 
 
-def _threshold(alert: Alert) -> dict[str, Any]:
+def _threshold(alert: Alert, panel: Panel) -> dict[str, Any]:
+    """``query`` is the index of the query that draws what the alert watches; None when the panel shows it otherwise."""
     side = "above" if alert.direction is Direction.ABOVE else "below"
+    drawn = (index for index, query in enumerate(panel.queries) if query.signal == alert.signal)
     return {
+        "query": next(drawn, None),
         "value": alert.threshold,
         "direction": alert.direction.value,
         "label": f"alert {side} {_amount(alert.threshold, alert.signal.unit)}",
