@@ -35,15 +35,17 @@ class Tick:
         self._console = console
         self._scrape_ms = round(console.profile.scrape.total_seconds() * 1000)
         self._running: dict[Topic, asyncio.Task[None]] = {}
+        self._beat: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        try:
-            while True:
-                await asyncio.sleep(self._wait_ms() / 1000)
-                self.step()
-        finally:
-            await self.stop()
+    async def start(self) -> None:
+        self._beat = asyncio.create_task(self._run(), name="live tick")
+
+    async def stop(self) -> None:
+        """Return when no frame is being made any more."""
+        tasks = [*([self._beat] if self._beat else []), *self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def step(self) -> None:
         """Start a frame for every topic that is due, without waiting for them."""
@@ -60,10 +62,10 @@ class Tick:
         """Wait for the frames that are being made."""
         await asyncio.gather(*self._running.values())
 
-    async def stop(self) -> None:
-        for task in list(self._running.values()):
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._wait_ms() / 1000)
+            self.step()
 
     async def _push(self, topic: Topic) -> None:
         began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from opsconsole.promql.error import PromQLError
 from opsconsole.promql.result import Matrix
 from opsconsole.series.duration import format_duration
 from opsconsole.series.timerange import TimeRange
-from signals.model import Unit
+from signals.unit import Unit, format_value
 
 from .console import Console
 from .frames import Cells, Series, shape
@@ -30,8 +30,8 @@ _STEPS_MS = tuple(1000 * seconds for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 3
 _MAX_VALUE = 200  # characters of a variable
 _LAST_MS = 7_258_118_400_000  # the year 2200
 
-Bands = Callable[[Console, Iterable[str], int, int], Mapping[str, Sequence[Mapping[str, Any]]]]
-"""(console, alert names, start_ms, end_ms) -> when each of them fired, as ``{"from", "to", "severity", "alert"}``."""
+Bands = Callable[[Collection[str], int, int], Mapping[str, Sequence[tuple[int, int | None, str]]]]
+"""(alert names, start_ms, end_ms) -> when each fired: (from_ms, to_ms or None while it fires, severity)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +191,14 @@ class LiveBoard:
         if not names:
             return {}
         try:
-            fired = self._bands(self._console, names, start_ms, self._at_ms)
+            fired = self._bands(names, start_ms, self._at_ms)
         except Exception:
             log.exception("firing bands are missing from a frame", board=self._board.name)
             return {}
         return {
             live.panel.name: bands
             for live in self._panels
-            if (bands := [band for alert in live.panel.alerts for band in fired.get(alert.name, ())])
+            if (bands := [_band(alert, span) for alert in live.panel.alerts for span in fired.get(alert.name, ())])
         }
 
 
@@ -322,19 +322,19 @@ def _threshold(alert: Alert, panel: Panel) -> dict[str, Any]:
         "query": next(drawn, None),
         "value": alert.threshold,
         "direction": alert.direction.value,
-        "label": f"alert {side} {_amount(alert.threshold, alert.signal.unit)}",
+        "label": f"alert {side} {format_value(alert.threshold, alert.signal.unit)}",
         "severity": alert.severity.value,
     }
 
 
-def _amount(value: float, unit: Unit) -> str:
-    match unit:
-        case Unit.RATIO:
-            return f"{value * 100:g} %"
-        case Unit.COUNT:
-            return f"{value:g}"
-        case _:
-            return f"{value:g} {unit.value}"
+def _band(alert: Alert, span: tuple[int, int | None, str]) -> dict[str, Any]:
+    from_ms, to_ms, severity = span
+    return {
+        "from": from_ms / 1000,
+        "to": None if to_ms is None else to_ms / 1000,
+        "severity": severity,
+        "alert": alert.name,
+    }
 
 
 def _resolve(range_: TimeRange, now_ms: int) -> tuple[int, int]:
@@ -354,8 +354,8 @@ def _quoted(value: str) -> str:
 
 
 def _firing_bands(
-    console: Console, alerts: Iterable[str], start_ms: int, end_ms: int
-) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    alerts: Collection[str], start_ms: int, end_ms: int
+) -> Mapping[str, Sequence[tuple[int, int | None, str]]]:
     from .alerting import firing_bands
 
-    return firing_bands(console, alerts, start_ms, end_ms)
+    return firing_bands(alerts, start_ms, end_ms)
