@@ -36,6 +36,16 @@ def program() -> Callable[[str], str]:
     return find
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Keep SQLite's test database in a file: one in memory knows no waiting writers, and ours has several threads."""
+    from django.conf import settings  # late: a run without database tests needs no Django
+
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(Path(os.environ["OPSCONSOLE_DATA_DIR"]) / "tests.sqlite3")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Where every program must be there (CI), a skip for want of one is a failure of the run."""

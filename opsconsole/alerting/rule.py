@@ -15,8 +15,10 @@ ALERT_NAME = "alertname"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``query`` returns a sample for each label set that is in trouble.  ``hold_ms`` is Prometheus' ``for``, ``keep_ms``
-    its ``keep_firing_for``.  ``labels`` are laid over those of the samples."""
+    """``query`` returns a sample for each label set that is in trouble.
+
+    ``hold_ms`` is Prometheus' ``for``, ``keep_ms`` its ``keep_firing_for``.  ``labels`` are laid over the samples'.
+    """
 
     alert: Alert
     query: str

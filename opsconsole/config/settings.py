@@ -77,6 +77,8 @@ CHANNEL_LAYERS = {
     )
 }
 
+OPSCONSOLE_API_TOKEN = env.API_TOKEN  # ours, and here because operations stand below config
+
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"

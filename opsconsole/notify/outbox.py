@@ -132,7 +132,9 @@ def _parcel(lease: str) -> Parcel:
     )
     return Parcel(
         lease=lease,
-        message=Message("msg_" + sha256("\n".join(row.dedup_key for row in rows).encode()).hexdigest()[:32], notification),
+        message=Message(
+            "msg_" + sha256("\n".join(row.dedup_key for row in rows).encode()).hexdigest()[:32], notification
+        ),
         attempt=max(row.attempts for row in rows),
         deadlines_ms={row.id: _deadline_ms(row) for row in rows},
     )
