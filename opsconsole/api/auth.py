@@ -61,4 +61,3 @@ def _advice(request: HttpRequest, scope: str) -> str:
     if "Authorization" in request.headers:
         return f"this token is unknown, revoked, or not for scope {scope}; make one with: opsconsole token create"
     return f"a token is missing; send Authorization: Bearer with one of scope {scope} (opsconsole token create)"
-

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import structlog
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from opsconsole.operations.boards import watch
@@ -90,7 +91,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if topic is None:
             raise ValueError("nothing to resync; subscribe first")
         async with topic.lock:
-            mailbox.put(await asyncio.to_thread(topic.feed.snapshot))
+            snapshot = database_sync_to_async(topic.feed.snapshot, thread_sensitive=False)
+            mailbox.put(await snapshot())
 
     async def _forward(self, mailbox: Mailbox) -> None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import structlog
+from channels.db import database_sync_to_async
 from prometheus_client import Counter, Histogram
 
 from opsconsole.operations.boards import settled_ms
@@ -20,7 +21,9 @@ FRAME_SECONDS = Histogram(
     "Seconds to evaluate and encode one frame, shared by all viewers of its topic.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-FRAMES_SKIPPED = Counter("opsconsole_live_frames_skipped", "Frames left out because the one before was still being made.")
+FRAMES_SKIPPED = Counter(
+    "opsconsole_live_frames_skipped", "Frames left out because the one before was still being made."
+)
 FRAMES_FAILED = Counter("opsconsole_live_frames_failed", "Frames that could not be made; the log says why.")
 
 
@@ -74,7 +77,7 @@ class Tick:
                 now_ms = self._console.clock.now_ms()
                 if not topic.mailboxes or not topic.feed.due(now_ms):
                     return
-                frame = await asyncio.to_thread(topic.feed.advance, now_ms)
+                frame = await database_sync_to_async(topic.feed.advance, thread_sensitive=False)(now_ms)
                 topic.publish(frame)
         except Exception:
             FRAMES_FAILED.inc()

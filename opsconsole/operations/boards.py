@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from opsconsole.series.duration import format_duration
 from opsconsole.series.timerange import TimeRange
 from signals.unit import Unit, format_value
 
+from .alerting import Band, firing_bands
 from .console import Console
 from .frames import Cells, Series, shape
 
@@ -29,9 +30,6 @@ MAX_POINTS = 450
 _STEPS_MS = tuple(1000 * seconds for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600))
 _MAX_VALUE = 200  # characters of a variable
 _LAST_MS = 7_258_118_400_000  # the year 2200
-
-Bands = Callable[[Collection[str], int, int], Mapping[str, Sequence[tuple[int, int | None, str]]]]
-"""(alert names, start_ms, end_ms) -> when each fired: (from_ms, to_ms or None while it fires, severity)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +108,10 @@ class LiveBoard:
     block, and must not overlap.  A panel whose query fails carries ``error``; the others do not notice.
     """
 
-    def __init__(self, console: Console, watch: Watch, *, bands: Bands | None = None) -> None:
+    def __init__(self, console: Console, watch: Watch) -> None:
         self._console = console
         self._watch = watch
         self._board = console.boards[watch.board]
-        self._bands = bands or _firing_bands
         self._shown_bands: dict[str, list[Any]] | None = None
         self._at_ms = self._newest_ms(console.clock.now_ms())
         matchers = selector(self._board, dict(watch.variables))
@@ -191,7 +188,7 @@ class LiveBoard:
         if not names:
             return {}
         try:
-            fired = self._bands(names, start_ms, self._at_ms)
+            fired = firing_bands(names, start_ms, self._at_ms)
         except Exception:
             log.exception("firing bands are missing from a frame", board=self._board.name)
             return {}
@@ -327,7 +324,7 @@ def _threshold(alert: Alert, panel: Panel) -> dict[str, Any]:
     }
 
 
-def _band(alert: Alert, span: tuple[int, int | None, str]) -> dict[str, Any]:
+def _band(alert: Alert, span: Band) -> dict[str, Any]:
     from_ms, to_ms, severity = span
     return {
         "from": from_ms / 1000,
@@ -351,11 +348,3 @@ def _scrape_ms(console: Console) -> int:
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
-
-
-def _firing_bands(
-    alerts: Collection[str], start_ms: int, end_ms: int
-) -> Mapping[str, Sequence[tuple[int, int | None, str]]]:
-    from .alerting import firing_bands
-
-    return firing_bands(alerts, start_ms, end_ms)
