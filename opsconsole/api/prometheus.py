@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from opsconsole import __version__
@@ -137,6 +139,8 @@ def buildinfo(_request: HttpRequest) -> HttpResponse:
     )
 
 
+@csrf_exempt
+@login_not_required
 def unknown(request: HttpRequest, **_: Any) -> HttpResponse:
     return wire.failure(ErrorType.NOT_FOUND, f"{request.path} is not part of this API; see /api/v1/query, query_range")
 

@@ -10,10 +10,9 @@ from alerts.registry import FAMILIES
 from opsconsole.alerting.rulebook import RuleStatus
 from opsconsole.alerting.state import Instance
 
-from .wire import exponential, rfc3339
+from .wire import NEVER, exponential, rfc3339
 
 _FAMILY_OF = {alert.name: family for family, alerts in FAMILIES.items() for alert in alerts}
-_NEVER = "0001-01-01T00:00:00Z"  # Go's zero time
 
 
 def groups(statuses: Iterable[RuleStatus], profile: Profile) -> list[dict[str, Any]]:
@@ -68,4 +67,4 @@ def _rule_as_json(status: RuleStatus) -> dict[str, Any]:
 
 
 def _when(at_ms: int) -> str:
-    return rfc3339(at_ms) if at_ms else _NEVER
+    return rfc3339(at_ms) if at_ms else NEVER

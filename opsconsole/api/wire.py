@@ -18,6 +18,9 @@ from opsconsole.series.labels import Labels
 
 CONTENT_TYPE = "application/json"
 
+NEVER = "0001-01-01T00:00:00Z"
+"""Go's zero time: it has not happened yet."""
+
 
 class ErrorType(StrEnum):
     """Why there is no answer; each has its HTTP status."""

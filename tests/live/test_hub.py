@@ -72,7 +72,9 @@ async def test_two_hundred_sockets_share_every_frame_and_one_that_never_reads_ho
     assert len(opened) == 1
     expected = ["snapshot 0", *(f"delta {instant}" for instant in range(1, 11))]
     assert all(socket.got == expected for socket in sockets)
-    assert all(one is other for one, other in zip(sockets[0].got[1:], sockets[-1].got[1:], strict=True))  # one encoded text
+    assert all(
+        one is other for one, other in zip(sockets[0].got[1:], sockets[-1].got[1:], strict=True)
+    )  # one encoded text
     assert await deaf.mailbox.take() == ["snapshot 0", "delta 10"]
     stats = hub.stats()
     assert (stats.sockets, stats.topics, stats.frames_dropped) == (200, 1, 9)
