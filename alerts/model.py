@@ -24,7 +24,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The alert speaks only while this signal, aggregated to the alert's own labels, is above ``above``."""
+    """The alert speaks only while this signal is above ``above``.  Its labels are some or all of the alert's own."""
 
     signal: Signal
     above: float
@@ -36,7 +36,7 @@ class Alert:
 
     ``threshold`` is said here only: the rule, the Grafana line, the live line and the generated test read it.
     ``hold`` is Prometheus' ``for``; ``keep`` its ``keep_firing_for``.  Both are production durations; a profile
-    scales them.  ``labels`` that the sentences use must be in ``signal.by``.
+    scales them.  Labels that the sentences use must be in ``signal.by``.  ``board`` is where to look first.
     """
 
     name: str  # CamelCase: DjangoLatencyHigh
@@ -50,6 +50,12 @@ class Alert:
     owner: str
     keep: timedelta = timedelta(0)
     guard: Guard | None = None
+    board: str = "overview"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the rule adds to the labels of its samples."""
+        return {"owner": self.owner, "severity": self.severity.value}
 
     @property
     def runbook(self) -> str:
