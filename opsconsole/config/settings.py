@@ -15,7 +15,6 @@ ALLOWED_HOSTS = env.ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]", urlspli
 CSRF_TRUSTED_ORIGINS = [env.PUBLIC_URL]
 
 INSTALLED_APPS = [
-    "daphne",
     "channels",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -6,12 +6,14 @@ Operations take it as their first argument; the edges (views, consumers, command
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from alerts.model import Alert
 from alerts.profile import Profile
 from dashboards.model import Board
+from opsconsole.alerting.rulebook import RuleBook
+from opsconsole.notify.channel import Channel
 from opsconsole.series.clock import Clock
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class Console:
     scraper: Scraper  # its targets and their last scrape
     hub: Hub  # who is watching
     public_url: str
+    rules: RuleBook = field(default_factory=RuleBook)  # what is pending and firing, and how its rules do
+    channels: Mapping[str, Channel] = field(default_factory=dict)  # whom a change is told, by name
 
 
 _current: Console | None = None

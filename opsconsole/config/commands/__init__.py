@@ -1,0 +1,1 @@
+"""The subcommands of ``opsconsole``: each registers its arguments and runs."""

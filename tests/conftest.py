@@ -1,0 +1,51 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Django reads its settings once a process, so the folder of this run's records is chosen before any test is imported.
+os.environ["OPSCONSOLE_DATA_DIR"] = tempfile.mkdtemp(prefix="opsconsole-tests-")
+os.environ["DJANGO_SETTINGS_MODULE"] = "opsconsole.config.settings"
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """``program("promtool")`` is its path; the test skips where the machine lacks it."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+        if path is None:
+            pytest.skip(f"needs {name}, which is not on this machine")
+        return path
+
+    return find
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Where every program must be there (CI), a skip for want of one is a failure of the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("OPSCONSOLE_REQUIRE_PROGRAMS") and reporter is not None:
+        for report in reporter.stats.get("skipped", []):
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            if "needs " in reason:
+                reporter.write_line(f"\n{report.nodeid} skipped, and here it must not: {reason}", red=True)
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    result = yield
+    shutil.rmtree(os.environ["OPSCONSOLE_DATA_DIR"], ignore_errors=True)
+    return result
