@@ -118,9 +118,9 @@ class Quantile:
         low, high = (bounds[index - 1] if index else 0.0), bounds[index]
         depth = (level - low) / (high - low)
         # Linear interpolation puts the quantile at low + (high - low) * (q - below) / inside.  Deep in the bucket
-        # (depth > q) no share below it can reach the level, so nothing lies below and the rest lies above.
+        # (depth > q) no share below it can reach the level, so nothing lies below and the rest in the next bucket.
         below, upto = (1 - (1 - self.q) / (1 - depth), 1.0) if depth <= self.q else (0.0, self.q / depth)
-        shares = [(str(bound), below if bound <= low else upto) for bound in bounds] + [("+Inf", 1.0)]
+        cumulative = [*(below,) * index, upto, *(1.0,) * (len(bounds) - index)]
         return tuple(
             Flow(
                 self.metric.bucket,
@@ -129,7 +129,7 @@ class Quantile:
                 counter=True,
                 scalable=True,
             )
-            for le, share in shares
+            for le, share in zip((*map(str, bounds), "+Inf"), cumulative, strict=True)
         )
 
 
