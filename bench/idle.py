@@ -42,9 +42,7 @@ def prometheus(targets: dict[str, str], folder: Path) -> subprocess.Popen[bytes]
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    jobs = [
-        {"job_name": job, "static_configs": [{"targets": [urlsplit(url).netloc]}]} for job, url in targets.items()
-    ]
+    jobs = [{"job_name": job, "static_configs": [{"targets": [urlsplit(url).netloc]}]} for job, url in targets.items()]
     config = {
         "global": {"scrape_interval": "2s", "evaluation_interval": "2s"},
         "rule_files": [str(folder / "alerts/generated/prometheus/*.yml")],

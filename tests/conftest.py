@@ -41,7 +41,9 @@ def pytest_configure() -> None:
     from django.conf import settings  # late: it must not be read before the folder is chosen
 
     database = settings.DATABASES["default"]
-    if database["ENGINE"].endswith("sqlite3"):  # in memory it would know no waiting writers, and ours has several threads
+    if database["ENGINE"].endswith(
+        "sqlite3"
+    ):  # in memory it would know no waiting writers, and ours has several threads
         database["TEST"] = {"NAME": str(Path(os.environ["OPSCONSOLE_DATA_DIR"]) / "tests.sqlite3")}
 
 

@@ -124,5 +124,4 @@ STATIC_URL = "/static/"
 STATIC_ROOT = env.DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
-OPSCONSOLE_API_TOKEN = env.API_TOKEN
 LOGGING_CONFIG = None  # structlog is set up by the command that starts

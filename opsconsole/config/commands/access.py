@@ -15,7 +15,9 @@ from opsconsole.series.duration import parse_duration
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     link = commands.add_parser("sign-in-link", help="print a link that signs its first visitor in")
     link.add_argument("--user", default="operator", help="made if there is none (default: %(default)s)")
-    link.add_argument("--valid", default="15m", metavar="DURATION", help="how long the link works (default: %(default)s)")
+    link.add_argument(
+        "--valid", default="15m", metavar="DURATION", help="how long the link works (default: %(default)s)"
+    )
     link.set_defaults(run=_sign_in_link)
 
     token = commands.add_parser("token", help="tokens for scripts and for services that push")
