@@ -34,7 +34,7 @@ _places = BoundedSemaphore(_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Exception):  # noqa: N818  it is what happened
+class Refused(Exception):
     """An answer other than 200: its status, one line that says what to do, and when to come again."""
 
     status: HTTPStatus

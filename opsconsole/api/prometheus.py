@@ -43,9 +43,9 @@ def answers(view: View[P]) -> View[P]:
             return view(request, *args, **kwargs)
         except ValueError as error:  # parameters and queries that make no sense
             return wire.failure(ErrorType.BAD_DATA, str(error))
-        except query.QueryFailedError as error:
+        except query.QueryFailed as error:
             return wire.failure(ErrorType.EXECUTION, str(error))
-        except query.QueryTimeoutError as error:
+        except query.QueryTimeout as error:
             return wire.failure(ErrorType.TIMEOUT, str(error))
 
     return token_or_session_required(ApiToken.Scope.READ, _refuse)(answer)

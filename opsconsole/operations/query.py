@@ -32,15 +32,15 @@ _pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="query")
 T = TypeVar("T")
 
 
-class BadQueryError(ValueError):
+class BadQuery(ValueError):
     """The question makes no sense; one line."""
 
 
-class QueryFailedError(Exception):
+class QueryFailed(Exception):
     """The question makes sense and has no answer; one line."""
 
 
-class QueryTimeoutError(Exception):
+class QueryTimeout(Exception):
     """No answer in time; one line."""
 
 
@@ -54,21 +54,21 @@ class Span:
 
     def __post_init__(self) -> None:
         if self.end_ms < self.start_ms:
-            raise BadQueryError('invalid parameter "end": end timestamp must not be before start time')
+            raise BadQuery('invalid parameter "end": end timestamp must not be before start time')
         if self.step_ms <= 0:
-            raise BadQueryError(
+            raise BadQuery(
                 'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
                 "Try a positive integer"
             )
         if (self.end_ms - self.start_ms) // self.step_ms > MAX_POINTS:
-            raise BadQueryError(
+            raise BadQuery(
                 f"exceeded maximum resolution of {MAX_POINTS:,} points per timeseries. "
                 "Try decreasing the query resolution (?step=XX)"
             )
 
 
 def instant(console: Console, query: str, at_ms: int, timeout_s: float = TIMEOUT_S) -> Matrix | Scalar:
-    """The value of ``query`` at one instant.  Raises ``BadQueryError``, ``QueryFailedError`` or ``QueryTimeoutError``."""
+    """The value of ``query`` at one instant.  Raises ``BadQuery``, ``QueryFailed`` or ``QueryTimeout``."""
     _check(query)
     return _within(timeout_s, lambda: console.engine.instant(query, at_ms))
 
@@ -110,16 +110,16 @@ def _check(query: str) -> None:
     try:
         parse(query)
     except PromQLError as error:
-        raise BadQueryError(f'invalid parameter "query": {error}') from None
+        raise BadQuery(f'invalid parameter "query": {error}') from None
 
 
 def _matchers(text: str) -> Sequence[Matcher]:
     try:
         plan = parse(text)
     except PromQLError as error:
-        raise BadQueryError(f'invalid parameter "match[]": {error}') from None
+        raise BadQuery(f'invalid parameter "match[]": {error}') from None
     if not isinstance(plan, Selector):
-        raise BadQueryError(f'invalid parameter "match[]": {text!r} is no selector; write one like up{{job="web"}}')
+        raise BadQuery(f'invalid parameter "match[]": {text!r} is no selector; write one like up{{job="web"}}')
     return plan.matchers
 
 
@@ -132,9 +132,9 @@ def _within(timeout_s: float, work: Callable[[], T]) -> T:
         return future.result(timeout=timeout_s)
     except FutureTimeoutError:
         future.cancel()
-        raise QueryTimeoutError(f"no answer within {timeout_s:g} s; ask for less, or fewer at once") from None
+        raise QueryTimeout(f"no answer within {timeout_s:g} s; ask for less, or fewer at once") from None
     except PromQLError as error:
-        raise QueryFailedError(" ".join(str(error).split())) from None
+        raise QueryFailed(" ".join(str(error).split())) from None
     except Exception as error:
         log.exception("a query failed")
-        raise QueryFailedError("the telemetry store did not answer; see the console's log") from error
+        raise QueryFailed("the telemetry store did not answer; see the console's log") from error
