@@ -25,9 +25,7 @@ JSON = "application/json"
 
 # A key-value pair on the wire whose value is a list (0x2a) or a map (0x32): cheap to look for, rare to find, and a wrong
 # guess only costs the walk through the body.
-_COMPOUND = re.compile(
-    rb"\x12[\x80-\xff]{0,4}[\x00-\x7f][\x2a\x32](?:\x00|[\x80-\xff]{0,4}[\x00-\x7f]\x0a)", re.DOTALL
-)
+_COMPOUND = re.compile(rb"\x12[\x80-\xff]{0,4}[\x00-\x7f][\x2a\x32](?:\x00|[\x80-\xff]{0,4}[\x00-\x7f]\x0a)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,8 @@ def encode_response(content_type: str, *, rejected: int = 0, reason: str = "") -
         response.partial_success.error_message = reason
     if media_type(content_type) == JSON:
         return orjson.dumps(json_format.MessageToDict(response))
-    return response.SerializeToString()
+    encoded: bytes = response.SerializeToString()
+    return encoded
 
 
 def _drop_spans_without_ids(request: ExportTraceServiceRequest) -> int:
@@ -145,10 +144,12 @@ def _from_json(body: bytes) -> ExportTraceServiceRequest:
                 for name in ("traceId", "spanId", "parentSpanId"):
                     if name in holder:
                         holder[name] = base64.b64encode(binascii.unhexlify(holder[name])).decode()
-        return json_format.ParseDict(document, ExportTraceServiceRequest(), ignore_unknown_fields=True)
+        request = ExportTraceServiceRequest()
+        json_format.ParseDict(document, request, ignore_unknown_fields=True)
     except (json_format.ParseError, AttributeError, TypeError, ValueError) as error:
         reason = str(error).split("\n", 1)[0]
         raise Malformed(f"the body is no OTLP/JSON ExportTraceServiceRequest: {reason}") from None
+    return request
 
 
 def _json_spans(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -50,7 +50,9 @@ class Limits:
     def __post_init__(self) -> None:
         least = self.total_series * _FEWEST_COLUMNS * 8
         if self.memory_bytes < least:
-            raise ValueError(f"memory_bytes={self.memory_bytes:,} cannot hold {self.total_series:,} series: say {least:,}")
+            raise ValueError(
+                f"memory_bytes={self.memory_bytes:,} cannot hold {self.total_series:,} series: say {least:,}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,7 @@ class TargetMatrix:
     _start: int = 0  # live columns are [_start, _stop)
     _stop: int = 0
     _current: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))  # rows of the last scrape
-    view: View = field(
-        default_factory=lambda: View(Layout(()), np.empty(0, dtype=np.int64), np.empty((0, 0)))
-    )
+    view: View = field(default_factory=lambda: View(Layout(()), np.empty(0, dtype=np.int64), np.empty((0, 0))))
 
     @classmethod
     def of(cls, block: Block) -> TargetMatrix:
@@ -171,7 +169,7 @@ class TargetMatrix:
         rows will be needed.
         """
         live = self._values[: len(self._index), self._start : self._stop]
-        kept = ~np.isnan(live).all(axis=1)
+        kept: NDArray[np.bool_] = np.logical_not(np.isnan(live).all(axis=1))
         kept[self._current] = True
         if keep is not None:
             kept[keep] = True

@@ -29,7 +29,11 @@ def apply(retention: Retention, clickhouse: ClickHouse) -> None:
         ("otel_traces", "Timestamp", retention.traces_days),
     ):
         found = _TTL_DAYS.search(
-            str(clickhouse.rows(f"SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '{table}'")[0][0])
+            str(
+                clickhouse.rows(
+                    f"SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"
+                )[0][0]
+            )
         )
         if found is None or int(found[1]) != days:
             clickhouse.command(f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + toIntervalDay({days})")

@@ -16,7 +16,7 @@ from opsconsole.series.block import Block
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Matcher, Operator, select
 
-from .clickhouse import ClickHouse
+from .clickhouse import ClickHouse, StoreError
 from .timeline import target_of
 
 STALE_BITS = 0x7FF0_0000_0000_0002
@@ -36,14 +36,27 @@ class StoredScrape:
     vanished: Sequence[Labels] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The ids of a target's series: the same for as long as its scrapes hold the same tuple on the same day."""
+
+    labels: Sequence[Labels]
+    day: int
+    ids: NDArray[np.uint64]
+
+
 class SampleStore:
-    """Appends scrapes and selects blocks.  Knows every stored series in memory, loaded when it is made."""
+    """Appends scrapes, from one thread at a time, and selects blocks, from any.
+
+    Knows every stored series, loaded when it is made: a series is written once a day, and matchers are answered here.
+    """
 
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
         self._lock = threading.Lock()
         self._ids: dict[Labels, int] = {}
         self._by_metric: dict[str, dict[Labels, int]] = {}
+        self._columns: dict[Labels, _Column] = {}
         self._seen: dict[int, int] = {}  # series id -> the day (since 1970) its row was last written
         for series_id, labels, day in clickhouse.rows(
             "SELECT id, labels, toUInt32(max(seen)) FROM series GROUP BY id, labels"
@@ -82,29 +95,43 @@ class SampleStore:
 
     def _register(self, scrapes: Sequence[StoredScrape], today: int, batch_id: str) -> NDArray[np.uint64]:
         """The ids of all rows, in order; a series that is new, or new today, gets its row in ``series`` first."""
-        ids: list[int] = []
+        columns = []
         unseen: dict[int, Labels] = {}
-        with self._lock:
-            for scrape in scrapes:
-                for some in (scrape.labels, scrape.vanished):
-                    for labels in some:
-                        series_id = self._ids.get(labels)
-                        if series_id is None:
-                            series_id = labels.fingerprint()
-                        ids.append(series_id)
-                        if self._seen.get(series_id, -1) < today:
-                            unseen[series_id] = labels
+        for scrape in scrapes:
+            for labels in (scrape.labels, scrape.vanished):
+                if not labels:
+                    continue
+                target = target_of(labels[0])
+                last = self._columns.get(target)
+                if last is None or last.labels is not labels or last.day != today:
+                    last = self._columns[target] = self._column(labels, today, unseen)
+                columns.append(last.ids)
         if unseen:
             lines = (
-                orjson.dumps({"id": series_id, "name": labels.metric, "labels": dict(labels), "seen": today})
-                for series_id, labels in unseen.items()
+                orjson.dumps({"id": series_id, "name": one.metric, "labels": dict(one), "seen": today})
+                for series_id, one in unseen.items()
             )
-            self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)
+            try:
+                self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)
+            except StoreError:
+                self._columns.clear()
+                raise
             with self._lock:
-                for series_id, labels in unseen.items():
-                    self._learn(labels, series_id)
+                for series_id, one in unseen.items():
+                    self._learn(one, series_id)
                     self._seen[series_id] = today
-        return np.array(ids, dtype=np.uint64)
+        return np.concatenate(columns)
+
+    def _column(self, labels: Sequence[Labels], today: int, unseen: dict[int, Labels]) -> _Column:
+        ids = np.empty(len(labels), dtype=np.uint64)
+        for position, one in enumerate(labels):
+            series_id = self._ids.get(one)
+            if series_id is None:
+                series_id = one.fingerprint()
+            if self._seen.get(series_id, -1) < today:
+                unseen[series_id] = one
+            ids[position] = series_id
+        return _Column(labels, today, ids)
 
     def _learn(self, labels: Labels, series_id: int) -> None:
         self._ids[labels] = series_id
@@ -136,9 +163,7 @@ class SampleStore:
             raise PromQLError(
                 f"the query reads more than {_MAX_SAMPLES:,} samples of history; choose a shorter range or fewer series"
             )
-        return _to_blocks(
-            series, found["id"].to_numpy(), found["ts"].to_numpy(), found["value"].to_numpy()
-        )
+        return _to_blocks(series, found["id"].to_numpy(), found["ts"].to_numpy(), found["value"].to_numpy())
 
 
 def _to_blocks(

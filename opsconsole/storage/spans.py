@@ -34,8 +34,9 @@ _ORDERS = {
     Order.RECENT: ("", "Timestamp DESC"),
     Order.SLOWEST: ("", "Duration DESC"),
     Order.ERRORS: (
-        "AND TraceId IN (SELECT TraceId FROM otel_traces WHERE StatusCode = 'Error'"
-        f" AND Timestamp >= from AND Timestamp < to + {_NEAR})",
+        f"""AND TraceId IN (
+            SELECT TraceId FROM otel_traces WHERE StatusCode = 'Error' AND Timestamp >= from AND Timestamp < to + {_NEAR}
+        )""",
         "Timestamp DESC",
     ),
 }
@@ -135,10 +136,7 @@ class SpanStore:
             ORDER BY Timestamp, SpanId LIMIT 1 BY SpanId LIMIT {most:UInt32}""",
             {"id": trace_id, "most": _MOST_SPANS_OF_A_TRACE},
         )
-        return tuple(
-            Span(*row[:8], _status(row[8]), *row[9:12], tuple(map(Event, *row[12:15])))  # type: ignore[arg-type]
-            for row in rows
-        )
+        return tuple(_span(row) for row in rows)
 
     def services(self, start_ms: int, end_ms: int) -> list[str]:
         """The services that began a span in [start_ms, end_ms), by name."""
@@ -174,6 +172,18 @@ class SpanStore:
             {"ids": list(trace_ids), "start": query.start_ms, "end": query.end_ms},
         )
         return {trace_id: (spans, errors) for trace_id, spans, errors in rows}
+
+
+def _span(row: Sequence[Any]) -> Span:
+    """A row of ``trace``, whose columns stand in the order of the fields of ``Span``."""
+    return Span(
+        *row[:8],
+        status=_status(row[8]),
+        status_message=row[9],
+        attributes=row[10],
+        resource=row[11],
+        events=tuple(map(Event, *row[12:15])),
+    )
 
 
 def _status(text: str) -> Status:
