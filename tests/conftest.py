@@ -36,14 +36,13 @@ def program() -> Callable[[str], str]:
     return find
 
 
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """Keep SQLite's test database in a file: one in memory knows no waiting writers, and ours has several threads."""
-    from django.conf import settings  # late: a run without database tests needs no Django
+def pytest_configure() -> None:
+    """Read Django's settings, now that the folder is chosen: pytest-django sets Django up only when it finds them read."""
+    from django.conf import settings  # late: it must not be read before the folder is chosen
 
     database = settings.DATABASES["default"]
-    if database["ENGINE"].endswith("sqlite3"):
-        database["TEST"]["NAME"] = str(Path(os.environ["OPSCONSOLE_DATA_DIR"]) / "tests.sqlite3")
+    if database["ENGINE"].endswith("sqlite3"):  # in memory it would know no waiting writers, and ours has several threads
+        database["TEST"] = {"NAME": str(Path(os.environ["OPSCONSOLE_DATA_DIR"]) / "tests.sqlite3")}
 
 
 @pytest.hookimpl(wrapper=True)
