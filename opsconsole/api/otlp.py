@@ -6,104 +6,69 @@ Source: OpenTelemetry, specification/protocol/otlp.md, "OTLP/HTTP Response".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from threading import BoundedSemaphore
 
 import orjson
-import structlog
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
-from opsconsole.ingest.limits import IngestLimits, Malformed, TooLarge, UnsupportedEncoding
+from opsconsole.ingest.limits import IngestLimits
 from opsconsole.ingest.otlp import JSON, PROTOBUF
-from opsconsole.operations import ingest
 from opsconsole.operations.console import current
+from opsconsole.operations.ingest import Accepted, Deferred, Outcome, Rejected, accept_traces
 from opsconsole.records.models import ApiToken
-from opsconsole.storage.clickhouse import StoreError
-from opsconsole.storage.commit import Overloaded
 
 from .auth import token_required
 
-log = structlog.get_logger(__name__)
-
 _LARGEST = IngestLimits().push_bytes
 _AT_ONCE = 128  # each waits up to a second for its commit, and holds a thread and its body
-_RETRY_S = 5
+_RETRY_AFTER_S = 1
 _places = BoundedSemaphore(_AT_ONCE)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused(Exception):  # noqa: N818  it is what happened
-    """An answer other than 200: its status, one line that says what to do, and when to come again."""
-
-    status: HTTPStatus
-    message: str
-    retry_after_s: int | None = None
-
-
-def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
-    kind = request.content_type
-    if kind == PROTOBUF:
-        response = HttpResponse(_status_message(refused.message), content_type=PROTOBUF, status=refused.status)
-    elif kind == JSON:
-        body = orjson.dumps({"message": refused.message})
-        response = HttpResponse(body, content_type=JSON, status=refused.status)
-    else:
-        response = HttpResponse(refused.message + "\n", content_type="text/plain; charset=utf-8", status=refused.status)
-    if refused.retry_after_s is not None:
-        response["Retry-After"] = str(refused.retry_after_s)
-    if refused.status is HTTPStatus.UNAUTHORIZED:
-        response["WWW-Authenticate"] = "Bearer"
-    return response
-
-
 def _unauthorized(request: HttpRequest, message: str) -> HttpResponse:
-    return refuse(request, Refused(HTTPStatus.UNAUTHORIZED, message))
+    response = _failure(request, HTTPStatus.UNAUTHORIZED, message)
+    response["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 @require_POST
 @token_required(ApiToken.Scope.INGEST, _unauthorized)
 def traces(request: HttpRequest) -> HttpResponse:
     """Acknowledged means stored: the answer waits for the commit."""
-    try:
-        return HttpResponse(_accept(request), content_type=request.content_type)
-    except Refused as refused:
-        return refuse(request, refused)
+    match _accept(request):
+        case Accepted(body, content_type):
+            return HttpResponse(body, content_type=content_type)
+        case Rejected(status, message):
+            return _failure(request, status, message)
+        case Deferred(status, message, retry_after_s):
+            response = _failure(request, status, message)
+            response["Retry-After"] = str(retry_after_s)
+            return response
 
 
-def _accept(request: HttpRequest) -> bytes:
+def _accept(request: HttpRequest) -> Outcome:
     if not _places.acquire(blocking=False):
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"{_AT_ONCE} requests are waiting already; retry later", 1)
+        message = f"{_AT_ONCE} requests are being stored already; retry in {_RETRY_AFTER_S} s"
+        return Deferred(HTTPStatus.TOO_MANY_REQUESTS, message, _RETRY_AFTER_S)
     try:
-        return ingest.accept_traces(
-            current(),
-            _body(request),
-            request.headers.get("Content-Type", ""),
-            request.headers.get("Content-Encoding", ""),
-        )
-    except Malformed as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
-    except TooLarge as error:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from None
-    except UnsupportedEncoding as error:
-        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from None
-    except Overloaded as error:
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, str(error), error.retry_after_s) from None
-    except StoreError as error:
-        log.warning("traces_not_stored", error=str(error))
-        message = "the telemetry store did not take the spans; retry, and see the console's log"
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, message, _RETRY_S) from None
+        body = request.read(_LARGEST + 1)  # not ``request.body``, whose limit is one for forms
+        if len(body) > _LARGEST:
+            message = f"the body has more than {_LARGEST:,} bytes; send smaller batches"
+            return Rejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+        headers = request.headers
+        return accept_traces(current(), body, headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
     finally:
         _places.release()
 
 
-def _body(request: HttpRequest) -> bytes:
-    """The body as it was sent.  Django's own limit is for forms, so this one is ours."""
-    body = request.read(_LARGEST + 1)
-    if len(body) > _LARGEST:
-        raise TooLarge(f"the body has more than {_LARGEST:,} bytes; send smaller batches")
-    return bytes(body)
+def _failure(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    if request.content_type == PROTOBUF:
+        return HttpResponse(_status_message(message), content_type=PROTOBUF, status=status)
+    if request.content_type == JSON:
+        return HttpResponse(orjson.dumps({"message": message}), content_type=JSON, status=status)
+    return HttpResponse(message + "\n", content_type="text/plain; charset=utf-8", status=status)
 
 
 def _status_message(message: str) -> bytes:

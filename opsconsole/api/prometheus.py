@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from opsconsole import __version__
 from opsconsole.operations import alerting, query
-from opsconsole.operations.console import Console, current
+from opsconsole.operations.console import current
 from opsconsole.promql.result import Matrix
 from opsconsole.records.models import ApiToken
 from opsconsole.series.labels import Labels
@@ -98,10 +98,8 @@ def label_values(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 @answers
 def targets(request: HttpRequest) -> HttpResponse:
-    console = current()
-    active = (
-        [] if request.GET.get("state") == "dropped" else [target_as_json(each, console) for each in _targets(console)]
-    )
+    statuses = () if request.GET.get("state") == "dropped" else current().scraper.status
+    active = [target_as_json(status) for status in statuses]
     return wire.success({"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": {}})
 
 

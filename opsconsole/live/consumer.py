@@ -59,7 +59,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._mailbox = self._console.hub.open()
         self._sender = asyncio.create_task(self._forward(self._mailbox), name="live sender")
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002
         if self._mailbox is None:
             return  # closed by us; the client has not noticed yet
         try:

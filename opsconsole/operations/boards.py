@@ -87,9 +87,7 @@ def step_for(duration_ms: int, scrape_ms: int) -> int:
 
 
 def settled_ms(now_ms: int, scrape_ms: int) -> int:
-    """The newest instant that is worth looking at: scrapes start together at multiples of their interval, and take a
-    moment.
-    """
+    """The newest instant whose samples are all in: a scrape that began before it may still be on its way."""
     return now_ms - min(500, scrape_ms // 4)
 
 
@@ -208,7 +206,7 @@ class _Queries:
         self._results: dict[tuple[str, int], Matrix | str] = {}
 
     def over(self, texts: Iterable[str], *, newest: bool) -> list[Matrix]:
-        """Matrices of ``texts`` over the frame, or at its last instant.  Raises ``_Failed``."""
+        """Matrices of ``texts`` over the frame, or at its last instant.  Raises ``_QueryError``."""
         start_ms, end_ms, step_ms = self._span
         if newest:
             start_ms = end_ms
@@ -218,7 +216,7 @@ class _Queries:
             if result is None:
                 result = self._results[text, start_ms] = self._evaluate(text, start_ms, end_ms, step_ms)
             if isinstance(result, str):
-                raise _Failed(result)
+                raise _QueryError(result)
             matrices.append(result)
         return matrices
 
@@ -232,7 +230,7 @@ class _Queries:
             return "the telemetry store did not answer; see the console's log"
 
 
-class _Failed(Exception):
+class _QueryError(Exception):
     """Why a panel has no data, in one line."""
 
 
@@ -252,7 +250,7 @@ class _LivePanel:
         try:
             matrices = queries.over(self._texts, newest=table)
             cells = shape(self.panel, matrices)
-        except (_Failed, ValueError) as error:
+        except (_QueryError, ValueError) as error:
             return {"error": str(error)}
         instants = matrices[0].timestamps if matrices else np.empty(0, np.int64)
         self._remember(cells, instants)
@@ -266,7 +264,7 @@ class _LivePanel:
         try:
             matrices = queries.over(self._texts, newest=True)
             cells = shape(self.panel, matrices, known)
-        except (_Failed, ValueError) as error:
+        except (_QueryError, ValueError) as error:
             self._shown = None
             return {"error": str(error)}
         self._seen_ms = {series: self._seen_ms.get(series, start_ms) for series in cells.series}
