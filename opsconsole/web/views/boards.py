@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from dashboards.grafana.board import to_json
 from dashboards.model import Board
 from opsconsole.operations import alerting, boards, console
 from opsconsole.web.choice import read
@@ -36,7 +37,7 @@ def board(request: HttpRequest, name: str) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return render(request, "web/_incidents.html", context)
     choice = read(request, running.clock)
-    jobs = {target.job for target in running.scraper.targets()}
+    jobs = {status.target.job for status in running.scraper.status}
     variables = [choice.variable(each, jobs if each == "job" else ()) for each in wanted.variables]
     return page(
         request,
@@ -66,6 +67,18 @@ def frame(request: HttpRequest, name: str) -> JsonResponse:
         return JsonResponse(boards.snapshot(running, wanted, choice.range, variables))
     except ValueError as error:
         return JsonResponse({"error": str(error)}, status=400)
+
+
+@require_safe
+def grafana(request: HttpRequest, name: str) -> HttpResponse:
+    """The same board for Grafana's import; its links lead back here."""
+    running = console.current()
+    text = to_json(_board(running, name), console_url=running.public_url)
+    return HttpResponse(
+        text,
+        content_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="opsconsole-{name}.json"'},
+    )
 
 
 def _board(running: console.Console, name: str) -> Board:
