@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from opsconsole_exporters.gunicorn import child_exit
+from opsconsole_exporters.gunicorn import child_exit, post_fork, post_worker_init, when_ready
 
-__all__ = ["child_exit"]  # gunicorn calls it by this name
+__all__ = ["child_exit", "post_fork", "post_worker_init", "when_ready"]  # gunicorn calls them by these names
 
 worker_class = "uvicorn.workers.UvicornWorker"
 workers = 2

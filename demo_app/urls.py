@@ -7,5 +7,4 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("demo_app.shop.urls")),
     path("faults/", include("demo_app.faults.urls")),
-    path("", include("opsconsole_exporters.django.urls")),
 ]
