@@ -59,7 +59,7 @@ def stories() -> Iterator[object]:
                 yield pytest.param(alert, profile, scenario, test, id=f"{profile.name} {test['name']}")
 
 
-@pytest.mark.parametrize(("alert", "profile", "scenario", "test"), stories())
+@pytest.mark.parametrize(("alert", "profile", "scenario", "test"), list(stories()))
 def test_the_built_in_evaluator_fires_and_resolves_when_prometheus_does(
     alert: Alert, profile: Profile, scenario: Scenario, test: dict[str, list[dict[str, str]]]
 ) -> None:
