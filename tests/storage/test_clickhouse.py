@@ -31,7 +31,7 @@ def test_a_query_error_is_one_line(clickhouse: ClickHouse) -> None:
 def test_a_session_is_usable_after_an_error(clickhouse: ClickHouse) -> None:
     for _ in range(20):  # more often than there are sessions
         with pytest.raises(StoreError):
-            clickhouse.rows("SELECT throwIf(1)")
+            clickhouse.command("SELECT throwIf(1)")
     assert clickhouse.rows("SELECT 1") == [(1,)]
 
 
