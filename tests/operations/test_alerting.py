@@ -114,6 +114,7 @@ class TestEvaluation:
         assert incident.labels == {
             "alertname": BACKLOG,
             "job": "shop-celery",
+            "owner": "queues",
             "queue": "mail",
             "severity": "warning",
         }
@@ -191,7 +192,7 @@ class TestAnEvaluationThatFails:
     def test_a_scalar_is_no_answer_for_an_alert(self, console):
         class Scalar(Answers):
             def instant(self, query, at_ms):
-                return 1.0
+                return Scalar(at_ms, 1.0)
 
         object.__setattr__(console, "engine", Scalar({}))
         assert alerting.evaluate(console, START).failed == (BACKLOG, DOWN)
