@@ -60,7 +60,7 @@ async def running(delivery: Delivery) -> AsyncIterator[None]:
 
 async def until(condition: Callable[[], bool], deadline_s: float = 20) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it watches knows no events
             await asyncio.sleep(0.01)
 
 
