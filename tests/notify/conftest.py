@@ -93,7 +93,9 @@ Record = Callable[..., None]
 def fire() -> Record:
     """``fire("mail", now_ms=…, channels=…)`` stores that it began to fire, as an evaluation would."""
 
-    def store(queue: str, *, now_ms: int = NOW, channels: tuple[str, ...] = ("webhook",), alert: str = "CeleryQueueBacklog"):
+    def store(
+        queue: str, *, now_ms: int = NOW, channels: tuple[str, ...] = ("webhook",), alert: str = "CeleryQueueBacklog"
+    ):
         began = instance(queue, alert, now_ms)
         fact = Transition(began, State.PENDING, State.FIRING, now_ms, Reason.HELD)
         ledger.record({}, {alert: {began.labels: began}}, [fact], channels, now_ms)
@@ -105,7 +107,9 @@ def fire() -> Record:
 def resolve() -> Record:
     """``resolve("mail", now_ms=…)`` stores that it ended."""
 
-    def store(queue: str, *, now_ms: int = NOW, channels: tuple[str, ...] = ("webhook",), alert: str = "CeleryQueueBacklog"):
+    def store(
+        queue: str, *, now_ms: int = NOW, channels: tuple[str, ...] = ("webhook",), alert: str = "CeleryQueueBacklog"
+    ):
         ended = instance(queue, alert)
         fact = Transition(ended, State.FIRING, State.INACTIVE, now_ms, Reason.ENDED)
         ledger.record({alert: {ended.labels: ended}}, {}, [fact], channels, now_ms)

@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.db import OperationalError, connection
 from prometheus_client import REGISTRY
 
@@ -59,7 +60,7 @@ async def running(delivery: Delivery) -> AsyncIterator[None]:
 
 async def until(condition: Callable[[], bool], deadline_s: float = 20) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it watches knows no events
             await asyncio.sleep(0.01)
 
 
@@ -73,7 +74,7 @@ async def until_rows(deadline_s: float = 20, **states: int) -> None:
 
 
 def in_thread(function, *args, **kwargs):
-    return sync_to_async(function)(*args, **kwargs)
+    return database_sync_to_async(function)(*args, **kwargs)
 
 
 def counted(channel: str, outcome: str) -> float:
@@ -259,7 +260,7 @@ class TestAWorkerThatIsKilled:
         if connection.vendor == "sqlite":
             url = f"sqlite:///{database['NAME']}"
         else:
-            url = os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{database['NAME']}"
+            url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database['NAME']}").geturl()
 
         def start(sink_url: str, now_ms: int) -> subprocess.Popen:
             environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -179,7 +179,11 @@ class TestToken:
 
     @pytest.mark.parametrize(
         ("name", "scope", "message"),
-        [("script", "write", "choose one of: ingest, read, admin"), (" ", "read", "needs a name"), ("taken", "read", "choose another name")],
+        [
+            ("script", "write", "choose one of: ingest, read, admin"),
+            (" ", "read", "needs a name"),
+            ("taken", "read", "choose another name"),
+        ],
     )
     def test_what_cannot_be_made_is_refused_in_one_line(self, name, scope, message):
         access.create_token("taken", "read", NOW)
