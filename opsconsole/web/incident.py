@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -119,7 +120,7 @@ def rule_row(status: RuleStatus) -> RuleRow:
     return RuleRow(
         name=rule.name,
         severity=rule.alert.severity.value,
-        condition=f"{rule.alert.signal.title} {_side(rule.alert)} for {format_duration(rule.hold_ms)}",
+        condition=f"{rule.alert.signal.title} {_side(rule.alert)} for {_spaced(format_duration(rule.hold_ms))}",
         query=rule.query,
         state=status.state,
         instances=len(status.instances),
@@ -133,6 +134,10 @@ def rule_row(status: RuleStatus) -> RuleRow:
 def _side(alert: Alert) -> str:
     side = "above" if alert.direction is Direction.ABOVE else "below"
     return f"{side} {format_value(alert.threshold, alert.signal.unit)}"
+
+
+def _spaced(duration: str) -> str:
+    return re.sub(r"([a-z])(?=\d)|(?<=\d)(?=[a-z])", r"\1 ", duration)
 
 
 def _own(labels: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -4,12 +4,16 @@ import { axisLabels } from "ops/format";
 
 const FONT = '11px "Inter Variable", system-ui, sans-serif';
 const HEADROOM = 1.08;
+const HALF_LABEL_PX = 14;
+const AT_THE_BOTTOM = { crit: 2, warn: 1, d3: 1 };
 const two = (n) => String(n).padStart(2, "0");
 
 /** Tick labels in local time: seconds only when the ticks are that close, the day when they are that far. */
-function timeLabels(_plot, splits) {
+function timeLabels(plot, splits) {
   const apart = splits.length > 1 ? splits[1] - splits[0] : 60;
+  const edge = plot.bbox.width / devicePixelRatio - HALF_LABEL_PX;
   return splits.map((at) => {
+    if (plot.valToPos(at, "x") > edge) return "";  // it would be cut off
     const date = new Date(at * 1000);
     if (apart >= 86400) return `${date.getDate()} ${date.toLocaleString("en", { month: "short" })}`;
     return `${two(date.getHours())}:${two(date.getMinutes())}${apart < 60 ? `:${two(date.getSeconds())}` : ""}`;
@@ -42,18 +46,29 @@ export function options(chart) {
       ...tokens.map((name, index) => ({
         stroke: () => token(name),
         width: stacked ? 1.2 : tokens.length > 1 && index === description.now ? 2 : 1.6,
-        fill: stacked || tokens.length === 1 ? () => faded(name, stacked ? 0.26 : 0.13) : undefined,
+        fill: stacked || tokens.length === 1 ? () => faded(name, 0.14) : undefined,
         points: { show: false },
         spanGaps: false,
       })),
     ],
-    bands: stacked ? tokens.slice(1).map((name, index) => ({ series: [index + 2, index + 1], fill: () => faded(name, 0.3) })) : undefined,
+    bands: stacked ? stackOrder(tokens).slice(1).map((upper, place) => ({ series: [upper + 1, stackOrder(tokens)[place] + 1], fill: () => faded(tokens[upper], 0.14) })) : undefined,
     hooks: chart.hooks,
   };
 }
 
-/** Columns added up from the first to the last; a gap stays a gap of its own line. */
-export function stack(columns) {
+/**
+ * Indexes of stacked series from the bottom up: failures first, the rest from the last to the first.  What is rare and
+ * wrong keeps its own small shape there, instead of colouring the rim of everything.
+ */
+export function stackOrder(tokens) {
+  const weight = (index) => AT_THE_BOTTOM[tokens[index]] ?? 0;
+  return tokens.map((_, index) => index).sort((a, b) => weight(b) - weight(a) || b - a);
+}
+
+/** Columns added up in the order of the stack; a gap stays a gap of its own line. */
+export function stack(columns, tokens) {
   const sums = new Array(columns[0]?.length ?? 0).fill(0);
-  return columns.map((column) => column.map((value, at) => (value == null ? null : (sums[at] += value))));
+  const added = [];
+  for (const index of stackOrder(tokens)) added[index] = columns[index].map((value, at) => (value == null ? null : (sums[at] += value)));
+  return added;
 }

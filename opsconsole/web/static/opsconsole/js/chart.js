@@ -5,7 +5,7 @@ import { point, watch } from "ops/cursor";
 import { brief, clock } from "ops/format";
 import { drawBands, drawThresholds } from "ops/marks";
 import { seriesTokens, token } from "ops/palette";
-import { make, newest, PanelElement } from "ops/panel";
+import { make, names, newest, PanelElement } from "ops/panel";
 import { go } from "ops/range";
 
 const MOST_SERIES = 20;
@@ -48,24 +48,26 @@ class OpsChart extends PanelElement {
     const { description, panel, t } = view;
     const series = (empty ? [] : panel.series).slice(0, MOST_SERIES);
     const tokens = seriesTokens(series, description.queries);
-    const shape = JSON.stringify([series.map((one) => one.name), tokens]);
+    const called = names(series, description.queries);
+    const shape = JSON.stringify([called, tokens, panel?.hidden]);
     this.#values = series.map((_, index) => panel.columns[index]);
-    if (shape !== this.#shape) this.#rebuild(series, tokens, shape);
-    const columns = description.kind === "area" ? stack(this.#values) : this.#values;
+    if (shape !== this.#shape) this.#rebuild(series, called, tokens, shape);
+    const columns = description.kind === "area" ? stack(this.#values, tokens) : this.#values;
     if (this.#plot) this.#plot.setData([t, ...columns]);
     this.#readings();
   }
 
-  #rebuild(series, tokens, shape) {
+  #rebuild(series, called, tokens, shape) {
     const { description } = this.view;
     this.#shape = shape;
     this.series = series;
+    this.names = called;
     this.tokens = tokens;
     this.#plot?.destroy();
     this.#plot = null;
-    const more = (this.view.panel.series?.length ?? 0) - series.length;
+    const more = (this.view.panel?.hidden ?? 0) + (this.view.panel?.series?.length ?? 0) - series.length;
     this.legend.replaceChildren(
-      ...series.map((one) => make("li", {}, make("i"), one.name, make("b"))),
+      ...called.map((name) => make("li", {}, make("i"), name, make("b"))),
       ...(series.length ? description.thresholds.map((one) => make("li", { className: "alert" }, make("i"), one.label)) : []),
       ...(more > 0 ? [make("li", { className: "faint" }, `showing ${series.length} of ${series.length + more}`)] : []),
     );
@@ -113,12 +115,12 @@ class OpsChart extends PanelElement {
     this.#at = at;
     this.#readings();
     point(at, this);
-    const rows = this.series.map((one, index) => ({ one, token: this.tokens[index], value: this.#values[index][idx] }))
+    const rows = this.series.map((one, index) => ({ one, name: this.names[index], token: this.tokens[index], value: this.#values[index][idx] }))
       .filter((row) => row.value != null).sort((a, b) => b.value - a.value);
-    this.tip.replaceChildren(make("time", { textContent: clock(at) }), ...rows.map(({ one, token: name, value }) => {
+    this.tip.replaceChildren(make("time", { textContent: clock(at) }), ...rows.map(({ one, name, token: colour, value }) => {
       const key = make("i");
-      key.style.setProperty("color", token(name));
-      return make("div", {}, key, one.name, make("b", { textContent: brief(value, this.view.description.queries[one.query]?.unit ?? this.view.description.unit) }));
+      key.style.setProperty("color", token(colour));
+      return make("div", {}, key, name, make("b", { textContent: brief(value, this.view.description.queries[one.query]?.unit ?? this.view.description.unit) }));
     }));
     this.tip.hidden = false;
     const x = plot.over.offsetLeft + left;

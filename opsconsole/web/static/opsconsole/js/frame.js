@@ -30,13 +30,13 @@ export class Frame {
     const panel = this.panels[name];
     const series = news.series || panel.series || [];
     const values = news.values || [];
-    if (this.kinds[name] === "table") return { series, values: news.error ? panel.values || [] : values, error: news.error };
+    if (this.kinds[name] === "table") return { series, values: news.error ? panel.values || [] : values, error: news.error, hidden: news.hidden };
     const columns = news.series ? this.#matched(panel, series, at) : panel.columns || [];
     columns.forEach((column, index) => {
       while (column.length < at) column.push(null);  // what nobody said is a gap
       column[at] = values[index] ?? null;
     });
-    return { series, columns, error: news.error };
+    return { series, columns, error: news.error, hidden: news.hidden };
   }
 
   /** The columns of a new list of series: those we had keep their past, new ones begin with a gap. */

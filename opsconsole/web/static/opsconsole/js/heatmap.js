@@ -1,6 +1,6 @@
 // <ops-heatmap>: requests by duration over time.  A click on a cell opens the traces of that moment and duration.
 import { point, watch } from "ops/cursor";
-import { clock, text } from "ops/format";
+import { axisLabels, clock, text } from "ops/format";
 import { faded, token } from "ops/palette";
 import { make, newest, PanelElement } from "ops/panel";
 
@@ -98,7 +98,7 @@ class OpsHeatmap extends PanelElement {
     ctx.textBaseline = "middle";
     ctx.textAlign = "right";
     const apart = Math.max(1, Math.ceil(18 / this.#rowHeight));
-    for (let row = this.#rows[0]; row < this.#rows[1]; row += apart) ctx.fillText(text(this.bounds[row], "s").replace(/\.0+(?= )/, ""), LEFT - 8, Math.max(TOP + 6, this.#top(row)));
+    for (let row = this.#rows[0]; row < this.#rows[1]; row += apart) ctx.fillText(axisLabels([this.bounds[row]], "s")[0], LEFT - 8, Math.max(TOP + 6, this.#top(row)));
     const { from, to } = this.view;
     const spaces = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
     const space = spaces.find((one) => (to - from) / one <= (this.host.clientWidth - LEFT) / 70) ?? 172800;

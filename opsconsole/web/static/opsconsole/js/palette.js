@@ -11,7 +11,9 @@ export function token(name) {
 /** The token with an opacity of 0..1; tokens used here are #rrggbb. */
 export const faded = (name, opacity) => token(name).slice(0, 7) + Math.round(opacity * 255).toString(16).padStart(2, "0");
 
-/** One token name a series: what its query says, else by meaning for HTTP classes, else by order. */
+const MEANINGS = { "1xx": "d8", "2xx": "d1", "3xx": "d7", "4xx": "d3", "5xx": "crit", success: "d1", retry: "d3", failure: "crit", revoked: "d8" };
+
+/** One token name a series: what its query says, else what its name means everywhere, else by order. */
 export function seriesTokens(series, queries) {
   const many = new Map();
   for (const one of series) many.set(one.query, (many.get(one.query) || 0) + 1);
@@ -21,8 +23,8 @@ export function seriesTokens(series, queries) {
   return series.map((one) => {
     const said = queries[one.query]?.colour;
     if (said && many.get(one.query) === 1) return said;
-    const status = /^([1-5])(?:xx|\d\d)$/.exec(one.name);
-    if (status) return { 1: "d8", 2: "d1", 3: "d2", 4: "d3", 5: "crit" }[status[1]];
+    const meant = MEANINGS[one.name.toLowerCase().replace(/^([1-5])\d\d$/, "$1xx")];
+    if (meant) return meant;
     return free.length ? free[next++ % free.length] : `d${(next++ % 8) + 1}`;
   });
 }

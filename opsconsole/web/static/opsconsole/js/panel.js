@@ -24,6 +24,16 @@ export function together(values, unit) {
   return ADDED.has(unit) ? known.reduce((sum, value) => sum + value, 0) : Math.max(...known);
 }
 
+/** Names of series without what they all share: of "P95 shop-web" stays "P95" while there is one job only. */
+export function names(series, queries) {
+  const same = (label) => series.every((one) => one.labels[label] === series[0].labels[label]);
+  const short = series.map((one) => {
+    const template = queries[one.query]?.legend ?? "";
+    return template.replace(/\{(\w+)\}/g, (_, label) => (same(label) ? "" : one.labels[label] ?? "")).replace(/\s+/g, " ").trim();
+  });
+  return series.map((one, index) => (short[index] && short.indexOf(short[index]) === short.lastIndexOf(short[index]) ? short[index] : one.name));
+}
+
 /** "critical", "warning" or "" for a value of query `index`. */
 export function breach(value, index, description) {
   let worst = "";
@@ -51,7 +61,7 @@ export class PanelElement extends HTMLElement {
     this.view = view;
     const empty = !panel || !panel.series?.length || (panel.values || panel.columns.flat()).every((value) => value == null);
     if (panel?.error) this.note("error", "This panel could not be computed", panel.error);
-    else if (empty) this.note("empty", "No data in this range", "Choose a longer range, or see Ingest for what arrives");
+    else if (empty && !this.saysEmpty) this.note("empty", "No data in this range", "Choose a longer range, or see Ingest for what arrives");
     else this.note("");
     this.draw(view, empty || Boolean(panel?.error));
     if (performance.now() - this.#saidAt < SAY_EVERY_MS) return;

@@ -7,6 +7,8 @@ const WIDTH = 180, HEIGHT = 26;
 const WORDS = { ok: "well", warning: "warning", critical: "critical", none: "no data" };
 
 class OpsStat extends PanelElement {
+  saysEmpty = true;  // its number is a dash then; a note would be larger than the panel
+
   connectedCallback() {
     super.connectedCallback();
     if (this.spark) return;
@@ -48,8 +50,8 @@ class OpsStat extends PanelElement {
     const cell = this.cells[index], rate = word(query.unit);
     cell.className = state;
     cell.firstChild.replaceChildren(number, ...(unit && !rate ? [make("u", { textContent: unit })] : []));
-    const legend = query.legend.includes("{") || (description.queries.length === 1 && rate) ? rate : [rate, query.legend].filter(Boolean)[query.legend ? 1 : 0] ?? "";
-    cell.lastChild.textContent = legend || rate;
+    const alone = description.queries.length === 1 && description.subtitle;
+    cell.lastChild.textContent = value === null ? "no data" : alone || (query.legend.includes("{") ? rate : query.legend) || rate;
   }
 
   /** The shape beside the title; its word is for those who do not see it. */
