@@ -33,22 +33,26 @@ async def visit(base_url: str, stop: asyncio.Event) -> None:
 
     async def act(shopper: Shopper) -> None:
         try:
-            tally.requests += await shopper.act()
+            made = await shopper.act()
         except httpx.HTTPError as error:
             tally.unanswered += 1
             print(f"no answer: {type(error).__name__}: {error}", flush=True)
         else:
+            tally.requests += made
             if ready_file := os.environ.get("SHOP_READY_FILE"):
                 Path(ready_file).touch()
         free.append(shopper)
 
-    began = time.monotonic()
+    began = next_s = time.monotonic()
     visits: set[asyncio.Task[None]] = set()
     stopped = asyncio.create_task(stop.wait())
     while not stop.is_set():
-        tally.report_every(10, time.monotonic())
-        rate = requests_per_second(time.monotonic() - began) / REQUESTS_PER_ACTION
-        await asyncio.wait({stopped}, timeout=chance.expovariate(rate))
+        now_s = time.monotonic()
+        tally.report_every(10, now_s)
+        rate = requests_per_second(now_s - began) / REQUESTS_PER_ACTION
+        # Visits keep to a timetable: what one of them costs us does not delay the next.
+        next_s = max(next_s + chance.expovariate(rate), now_s - 1)
+        await asyncio.wait({stopped}, timeout=max(next_s - now_s, 0))
         if free:
             visit_task = asyncio.create_task(act(free.popleft()))
             visits.add(visit_task)
