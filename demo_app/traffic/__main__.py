@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -26,7 +27,7 @@ async def visit(base_url: str, stop: asyncio.Event) -> None:
     """Keep the rate of the curve until ``stop``; each visitor has its own cookies and does one thing at a time."""
     chance = random.Random()  # noqa: S311  behaviour, not a secret
     # One transport for all: connections are shared as behind a proxy, cookies are not.
-    transport = httpx.AsyncHTTPTransport(verify=False)  # noqa: S501  plain HTTP on loopback needs no certificates
+    transport = httpx.AsyncHTTPTransport(verify=False)  # nosec B501  plain HTTP on loopback needs none
     browsers = [httpx.AsyncClient(transport=transport, base_url=base_url, timeout=TIMEOUT_S) for _ in range(SHOPPERS)]
     free = deque(Shopper(browser, chance) for browser in browsers)
     tally = Tally()
@@ -39,8 +40,7 @@ async def visit(base_url: str, stop: asyncio.Event) -> None:
             print(f"no answer: {type(error).__name__}: {error}", flush=True)
         else:
             tally.requests += made
-            if ready_file := os.environ.get("SHOP_READY_FILE"):
-                Path(ready_file).touch()
+            say_ready()
         free.append(shopper)
 
     began = next_s = time.monotonic()
@@ -61,6 +61,13 @@ async def visit(base_url: str, stop: asyncio.Event) -> None:
         visit_task.cancel()
     await asyncio.gather(*visits, return_exceptions=True)
     await asyncio.gather(*(browser.aclose() for browser in browsers))
+
+
+@cache
+def say_ready() -> None:
+    """Tell whoever started us that the shop has answered; once is enough."""
+    if ready_file := os.environ.get("SHOP_READY_FILE"):
+        Path(ready_file).touch()
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ def requests_per_second(t_s: float, *, seed: int = 0) -> float:
     turn = 2 * math.pi * t_s / DAY_S
     wave = 0.5 + 0.4 * math.sin(turn) + 0.1 * math.sin(3 * turn)
     wave += 0.1 * _noise(t_s / _NOISE_STEP_S, seed)
-    return QUIET + (BUSY - QUIET) * min(max(wave, 0.0), 1.0) ** 1.5
+    return QUIET + (BUSY - QUIET) * math.pow(min(max(wave, 0.0), 1.0), 1.5)
 
 
 def _noise(x: float, seed: int) -> float:
