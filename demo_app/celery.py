@@ -18,9 +18,11 @@ app.autodiscover_tasks(["demo_app.shop"])
 instrument(celery_app=app)
 
 
-@worker_ready.connect
-@beat_init.connect
 def touch_ready_file(**_: Any) -> None:
     """Tell whoever started the process that it now does its work: a worker has no port to ask."""
     if ready_file := os.environ.get("SHOP_READY_FILE"):
         Path(ready_file).touch()
+
+
+worker_ready.connect(touch_ready_file)
+beat_init.connect(touch_ready_file)

@@ -73,7 +73,7 @@ BROKER_URL = f"{VALKEY_URL}/0"
 CACHE_URL = f"{VALKEY_URL}/1"
 FAULTS_URL = f"{VALKEY_URL}/2"
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
+CACHES = {"default": {"BACKEND": "demo_app.shop.cache.SharedPoolCache", "LOCATION": CACHE_URL}}
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 SESSION_COOKIE_NAME = "shop_session"
 SESSION_COOKIE_HTTPONLY = True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection
-from psycopg_pool import PoolTimeout
+from django.db.backends.postgresql.base import DatabaseWrapper
+from psycopg_pool import ConnectionPool, PoolTimeout
 from structlog import get_logger
 
 from .board import switches
@@ -24,30 +25,31 @@ def install() -> None:
 
 
 def _watch() -> None:
+    # The pool belongs to the process: this thread's own connection object, never connected, leads to it.
+    pool = cast("DatabaseWrapper", connection).pool
     held: list[Any] = []
     while True:
-        if switches().is_on(Fault.EXHAUSTED_POOL):
-            _take_one(held)
-        elif held:
-            _give_back(held)
-        # While it takes, it hurries: the pool itself makes it wait when nothing is free.
-        full = len(held) >= connection.pool.max_size
-        if full or not switches().is_on(Fault.EXHAUSTED_POOL):
+        if not switches().is_on(Fault.EXHAUSTED_POOL):
+            _give_back(pool, held)
+            time.sleep(LOOK_EVERY_S)
+        elif len(held) < pool.max_size:
+            _take_one(pool, held)
+        else:
             time.sleep(LOOK_EVERY_S)
 
 
-def _take_one(held: list[Any]) -> None:
-    if len(held) >= connection.pool.max_size:
-        return
+def _take_one(pool: ConnectionPool, held: list[Any]) -> None:
+    """Stand in the queue like every request, so that running queries end in peace; look at the switch meanwhile."""
     try:
-        held.append(connection.pool.getconn(timeout=LOOK_EVERY_S))
+        held.append(pool.getconn(timeout=LOOK_EVERY_S))
     except PoolTimeout:
         return
-    if len(held) == connection.pool.max_size:
+    if len(held) == pool.max_size:
         log.warning("pool exhausted", held=len(held))
 
 
-def _give_back(held: list[Any]) -> None:
+def _give_back(pool: ConnectionPool, held: list[Any]) -> None:
+    if held:
+        log.info("pool given back", held=len(held))
     while held:
-        connection.pool.putconn(held.pop())
-    log.info("pool given back")
+        pool.putconn(held.pop())

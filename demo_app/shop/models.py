@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
+from typing import ClassVar
 
 from django.db import models
 from pgvector.django import VectorField
@@ -14,8 +16,10 @@ class Category(models.Model):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=60)
 
+    objects: ClassVar[models.Manager[Category]] = models.Manager()
+
     class Meta:
-        ordering = ["name"]
+        ordering = ("name",)
         verbose_name_plural = "categories"
 
     def __str__(self) -> str:
@@ -31,8 +35,10 @@ class Product(models.Model):
     stock = models.PositiveIntegerField()
     embedding = VectorField(dimensions=DIMENSIONS)
 
+    objects: ClassVar[models.Manager[Product]] = models.Manager()
+
     class Meta:
-        ordering = ["name"]
+        ordering = ("name",)
 
     def __str__(self) -> str:
         return self.name
@@ -50,8 +56,10 @@ class Order(models.Model):
     total = models.DecimalField(max_digits=10, decimal_places=2)
     placed_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
+    objects: ClassVar[models.Manager[Order]] = models.Manager()
+
     class Meta:
-        ordering = ["-placed_at"]
+        ordering = ("-placed_at",)
 
     def __str__(self) -> str:
         return str(self.number)
@@ -63,5 +71,11 @@ class OrderLine(models.Model):
     quantity = models.PositiveSmallIntegerField()
     unit_price = models.DecimalField(max_digits=8, decimal_places=2)
 
+    objects: ClassVar[models.Manager[OrderLine]] = models.Manager()
+
     def __str__(self) -> str:
-        return f"{self.quantity} x {self.product_id}"
+        return f"line {self.pk}"
+
+    @property
+    def price(self) -> Decimal:
+        return self.unit_price * self.quantity

@@ -44,9 +44,10 @@ def postgres(data_dir: Path) -> Ready:
 
 def touched(ready_file: Path) -> Ready:
     """Ready when the part has made the file: for processes that listen on no port."""
+    exists = ready_file.exists
 
     async def ask() -> bool:
-        return ready_file.exists()
+        return exists()
 
     return ask
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -26,29 +27,32 @@ async def visit(base_url: str, stop: asyncio.Event) -> None:
     """Keep the rate of the curve until ``stop``; each visitor has its own cookies and does one thing at a time."""
     chance = random.Random()  # noqa: S311  behaviour, not a secret
     # One transport for all: connections are shared as behind a proxy, cookies are not.
-    transport = httpx.AsyncHTTPTransport(verify=False)  # noqa: S501  plain HTTP on loopback needs no certificates
+    transport = httpx.AsyncHTTPTransport(verify=False)  # nosec B501  plain HTTP on loopback needs none
     browsers = [httpx.AsyncClient(transport=transport, base_url=base_url, timeout=TIMEOUT_S) for _ in range(SHOPPERS)]
     free = deque(Shopper(browser, chance) for browser in browsers)
     tally = Tally()
 
     async def act(shopper: Shopper) -> None:
         try:
-            tally.requests += await shopper.act()
+            made = await shopper.act()
         except httpx.HTTPError as error:
             tally.unanswered += 1
             print(f"no answer: {type(error).__name__}: {error}", flush=True)
         else:
-            if ready_file := os.environ.get("SHOP_READY_FILE"):
-                Path(ready_file).touch()
+            tally.requests += made
+            say_ready()
         free.append(shopper)
 
-    began = time.monotonic()
+    began = next_s = time.monotonic()
     visits: set[asyncio.Task[None]] = set()
     stopped = asyncio.create_task(stop.wait())
     while not stop.is_set():
-        tally.report_every(10, time.monotonic())
-        rate = requests_per_second(time.monotonic() - began) / REQUESTS_PER_ACTION
-        await asyncio.wait({stopped}, timeout=chance.expovariate(rate))
+        now_s = time.monotonic()
+        tally.report_every(10, now_s)
+        rate = requests_per_second(now_s - began) / REQUESTS_PER_ACTION
+        # Visits keep to a timetable: what one of them costs us does not delay the next.
+        next_s = max(next_s + chance.expovariate(rate), now_s - 1)
+        await asyncio.wait({stopped}, timeout=max(next_s - now_s, 0))
         if free:
             visit_task = asyncio.create_task(act(free.popleft()))
             visits.add(visit_task)
@@ -57,6 +61,13 @@ async def visit(base_url: str, stop: asyncio.Event) -> None:
         visit_task.cancel()
     await asyncio.gather(*visits, return_exceptions=True)
     await asyncio.gather(*(browser.aclose() for browser in browsers))
+
+
+@cache
+def say_ready() -> None:
+    """Tell whoever started us that the shop has answered; once is enough."""
+    if ready_file := os.environ.get("SHOP_READY_FILE"):
+        Path(ready_file).touch()
 
 
 @dataclass(slots=True)

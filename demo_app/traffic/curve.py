@@ -17,13 +17,13 @@ _NOISE_STEP_S = 4.0
 def requests_per_second(t_s: float, *, seed: int = 0) -> float:
     """Return the wanted rate ``t_s`` seconds after the start; the same ``t_s`` and ``seed`` give the same rate.
 
-    A day begins in the morning, half way up: a slow wave of one day, a small one of a third of it for the midday and
-    evening peaks, and noise that wanders within ten percent.  The result lies in [``QUIET``, ``BUSY``].
+    A day begins in the morning: a slow wave of one day, a small one of a third of it for the midday and evening peaks, and
+    noise that wanders within a tenth.  Peaks are shorter than nights.  The result lies in [``QUIET``, ``BUSY``].
     """
     turn = 2 * math.pi * t_s / DAY_S
     wave = 0.5 + 0.4 * math.sin(turn) + 0.1 * math.sin(3 * turn)
     wave += 0.1 * _noise(t_s / _NOISE_STEP_S, seed)
-    return QUIET + (BUSY - QUIET) * min(max(wave, 0.0), 1.0)
+    return QUIET + (BUSY - QUIET) * math.pow(min(max(wave, 0.0), 1.0), 1.5)
 
 
 def _noise(x: float, seed: int) -> float:

@@ -49,7 +49,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-def stock(request: HttpRequest, slug: str) -> HttpResponse:
+def stock(_: HttpRequest, slug: str) -> HttpResponse:
     left = Product.objects.filter(slug=slug).values_list("stock", flat=True).first()
     if left is None:
         raise Http404

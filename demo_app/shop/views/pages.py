@@ -21,5 +21,5 @@ def shipping(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
+def healthz(_: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
