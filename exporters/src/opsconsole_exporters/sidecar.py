@@ -70,6 +70,7 @@ class Server(ThreadingHTTPServer):
         """Import what the pages need; the first scrape should not pay for it."""
         from opsconsole_exporters import multiprocess
         from opsconsole_exporters.options import Options
+        from opsconsole_exporters.service import service_name
 
         try:
             multiprocess.prepare()
@@ -80,7 +81,12 @@ class Server(ThreadingHTTPServer):
             from opsconsole_exporters.queues import QueueCollector, QueueSampler
 
             self.collectors = (QueueCollector(QueueSampler(app)),)
-        self.token = Options.read().metrics_token
+        options = Options.read()
+        self.token = options.metrics_token
+        if options.logs:
+            from opsconsole_exporters.logs import configure_logging
+
+            configure_logging(service_name(fallback=PROGRAM))
 
 
 class Handler(BaseHTTPRequestHandler):

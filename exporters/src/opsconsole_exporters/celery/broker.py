@@ -50,10 +50,9 @@ def connect(app: Celery) -> Broker:
             "max_connections": 4,
         },
     )
-    transport = connection.transport
-    if getattr(transport, "driver_type", None) != "redis":
+    if connection.transport.driver_type != "redis":
         raise UnsupportedBrokerError("queues and workers can be watched on Redis and Valkey brokers only")
-    channel = transport.establish_connection().channel()
+    channel = connection.channel()
     return Broker(
         client=redis.Redis(connection_pool=channel.client.connection_pool),
         prefix=channel.global_keyprefix,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import Celery, signals
 
 from opsconsole_exporters import multiprocess, tracing, workerprocess
@@ -20,9 +22,8 @@ def install_celery(app: Celery, service: str) -> None:
     if tracing.enabled():
         with shield("Celery traces"):
             from opentelemetry.instrumentation.celery import CeleryInstrumentor
-            from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-            instrumentor: BaseInstrumentor = CeleryInstrumentor()  # type: ignore[no-untyped-call]
+            instrumentor: Any = CeleryInstrumentor()  # type: ignore[no-untyped-call]
             if not instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.instrument()
 
