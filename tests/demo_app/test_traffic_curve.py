@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ def test_the_day_has_a_peak_in_its_first_half_and_a_night_in_its_second() -> Non
 def test_noise_differs_by_seed_and_has_no_jumps() -> None:
     assert requests_per_second(100, seed=1) != requests_per_second(100, seed=2)
     rates = [requests_per_second(t / 10) for t in range(6000)]
-    assert max(abs(after - before) for before, after in zip(rates, rates[1:], strict=False)) < 0.5
+    assert max(abs(after - before) for before, after in pairwise(rates)) < 0.5
 
 
 def test_one_day_is_like_the_next() -> None:
