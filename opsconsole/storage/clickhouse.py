@@ -125,14 +125,19 @@ class ClickHouse:
 
     @contextmanager
     def _session(self) -> Iterator[Client]:
+        """A session of one's own.  After an error it is replaced: an embedded one may answer the next question with
+        what was left of the failed one's output."""
         try:
             session = self._borrow()
         except ClickHouseError as error:
             raise StoreError(_one_line(error)) from error
         try:
             yield session
-        except ClickHouseError as error:
-            raise StoreError(_one_line(error)) from error
+        except BaseException as error:
+            session = self._replace(session)
+            if isinstance(error, ClickHouseError):
+                raise StoreError(_one_line(error)) from error
+            raise
         finally:
             self._idle.put(session)
 
@@ -152,6 +157,19 @@ class ClickHouse:
             return self._idle.get(timeout=_BORROW_TIMEOUT_S)
         except queue.Empty:
             raise StoreError(f"no database session became free in {_BORROW_TIMEOUT_S:.0f} s") from None
+
+    def _replace(self, session: Client) -> Client:
+        """A new session for a failed one; the failed one as long as no new one can be had (a server that is away)."""
+        with self._growing:
+            if self._closed:
+                return session
+            try:
+                fresh = clickhouse_connect.get_client(**self._options)  # before the close: the last one ends the engine
+            except ClickHouseError:
+                return session
+            self._sessions[self._sessions.index(session)] = fresh
+        session.close()
+        return fresh
 
 
 def _server_options(url: str) -> dict[str, Any]:

@@ -28,12 +28,10 @@ def apply(retention: Retention, clickhouse: ClickHouse) -> None:
         ("series", "seen", retention.samples_days + 1),  # outlives its samples
         ("otel_traces", "Timestamp", retention.traces_days),
     ):
-        found = _TTL_DAYS.search(
-            str(
-                clickhouse.rows(
-                    f"SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"
-                )[0][0]
-            )
-        )
+        (engine,) = clickhouse.rows(
+            "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
+            {"table": table},
+        )[0]
+        found = _TTL_DAYS.search(engine)
         if found is None or int(found[1]) != days:
             clickhouse.command(f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + toIntervalDay({days})")

@@ -154,7 +154,7 @@ class SampleStore:
             return []
         wanted = ", ".join(str(series_id) for _, series_id in series)
         found = self._clickhouse.arrow(
-            "SELECT id, toUnixTimestamp64Milli(ts) AS ts, value FROM samples "
+            "SELECT id, toUnixTimestamp64Milli(ts) AS at_ms, value FROM samples "
             f"WHERE ts > fromUnixTimestamp64Milli({int(start_ms)}, 'UTC') "
             f"AND ts <= fromUnixTimestamp64Milli({int(end_ms)}, 'UTC') AND id IN ({wanted}) "
             f"LIMIT {_MAX_SAMPLES + 1}"
@@ -163,7 +163,7 @@ class SampleStore:
             raise PromQLError(
                 f"the query reads more than {_MAX_SAMPLES:,} samples of history; choose a shorter range or fewer series"
             )
-        return _to_blocks(series, found["id"].to_numpy(), found["ts"].to_numpy(), found["value"].to_numpy())
+        return _to_blocks(series, found["id"].to_numpy(), found["at_ms"].to_numpy(), found["value"].to_numpy())
 
 
 def _to_blocks(

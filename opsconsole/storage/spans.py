@@ -175,14 +175,23 @@ class SpanStore:
 
 
 def _span(row: Sequence[Any]) -> Span:
-    """A row of ``trace``, whose columns stand in the order of the fields of ``Span``."""
+    """A row of ``SpanStore.trace``."""
+    trace_id, span_id, parent_id, name, kind, service, start_ns, duration_ns, *rest = row
+    status, status_message, attributes, resource, times, names, of_events = rest
     return Span(
-        *row[:8],
-        status=_status(row[8]),
-        status_message=row[9],
-        attributes=row[10],
-        resource=row[11],
-        events=tuple(map(Event, *row[12:15])),
+        trace_id,
+        span_id,
+        parent_id,
+        name,
+        kind,
+        service,
+        start_ns,
+        duration_ns,
+        _status(status),
+        status_message,
+        attributes,
+        resource,
+        tuple(map(Event, times, names, of_events)),
     )
 
 
