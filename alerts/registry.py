@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+
+from signals.naming import by_name
 
 from .model import Alert
 from .rules import celery, database, http, target
@@ -17,15 +19,4 @@ FAMILIES: Mapping[str, tuple[Alert, ...]] = {
 
 ALERTS: tuple[Alert, ...] = tuple(alert for family in FAMILIES.values() for alert in family)
 
-
-def by_name(alerts: Iterable[Alert]) -> Mapping[str, Alert]:
-    """Raises ``ValueError`` when two alerts have one name."""
-    named: dict[str, Alert] = {}
-    for alert in alerts:
-        if alert.name in named:
-            raise ValueError(f"two alerts are named {alert.name}: rename one of them")
-        named[alert.name] = alert
-    return named
-
-
-BY_NAME: Mapping[str, Alert] = by_name(ALERTS)
+BY_NAME: Mapping[str, Alert] = by_name("alerts", ALERTS)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from alerts.model import Alert
 from signals.model import Signal
+from signals.unit import Unit
 
 
 class Kind(StrEnum):
@@ -14,7 +15,7 @@ class Kind(StrEnum):
 
     STAT = "stat"  # the number that matters and a sparkline
     LINE = "line"
-    AREA = "area"  # stacked areas
+    AREA = "area"  # filled; stacked where the values add up
     HEATMAP = "heatmap"  # one query by ``le``
     TABLE = "table"
 
@@ -50,6 +51,11 @@ class Panel:
     key: str = ""
     alerts: tuple[Alert, ...] = ()
     now: int | None = 0
+
+    @property
+    def stacked(self) -> bool:
+        """Whether the areas stand on each other: rates and counts add up, shares and seconds do not."""
+        return self.kind is Kind.AREA and self.queries[0].signal.unit not in (Unit.RATIO, Unit.SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,17 +110,19 @@ class Quantile:
     q: float
 
     def at(self, level: float) -> tuple[Flow, ...]:
-        """Raises ``ValueError`` for a level outside the finite buckets, where no quantile can be read."""
+        """Raises ``ValueError`` for a level that no quantile can read: beyond the finite buckets, or so low in the first
+        that even a histogram with nothing above it reads higher.
+        """
         bounds = self.metric.buckets
-        if not 0 < level <= bounds[-1]:
+        if not self.q * bounds[0] <= level <= bounds[-1]:
             raise ValueError(f"{self.metric.name} cannot show {level}: choose a level within its buckets")
         index = next(i for i, bound in enumerate(bounds) if level <= bound)
         low, high = (bounds[index - 1] if index else 0.0), bounds[index]
         depth = (level - low) / (high - low)
         # Linear interpolation puts the quantile at low + (high - low) * (q - below) / inside.  Deep in the bucket
-        # (depth > q) no share below it can reach the level, so nothing lies below and the rest lies above.
+        # (depth > q) no share below it can reach the level, so nothing lies below and the rest in the next bucket.
         below, upto = (1 - (1 - self.q) / (1 - depth), 1.0) if depth <= self.q else (0.0, self.q / depth)
-        shares = [(str(bound), below if bound <= low else upto) for bound in bounds] + [("+Inf", 1.0)]
+        cumulative = [*(below,) * index, upto, *(1.0,) * (len(bounds) - index)]
         return tuple(
             Flow(
                 self.metric.bucket,
@@ -129,7 +131,7 @@ class Quantile:
                 counter=True,
                 scalable=True,
             )
-            for le, share in shares
+            for le, share in zip((*map(str, bounds), "+Inf"), cumulative, strict=True)
         )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from . import celery, database, http, target
 from .model import Signal
+from .naming import by_name
 
 SIGNALS: tuple[Signal, ...] = (
     http.REQUEST_RATE,
@@ -41,15 +42,4 @@ SIGNALS: tuple[Signal, ...] = (
     target.SCRAPE_SAMPLES,
 )
 
-
-def by_name(signals: Iterable[Signal]) -> Mapping[str, Signal]:
-    """Raises ``ValueError`` when two signals have one name."""
-    named: dict[str, Signal] = {}
-    for signal in signals:
-        if signal.name in named:
-            raise ValueError(f"two signals are named {signal.name}: rename one of them")
-        named[signal.name] = signal
-    return named
-
-
-BY_NAME: Mapping[str, Signal] = by_name(SIGNALS)
+BY_NAME: Mapping[str, Signal] = by_name("signals", SIGNALS)

@@ -58,12 +58,12 @@ def _humanize_duration(seconds: float) -> str:
     if seconds == 0:
         return "0s"
     if abs(seconds) < 1:
-        prefix = ""
-        for prefix in ("m", "u", "n", "p", "f", "a", "z", "y"):
-            seconds *= 1000
-            if abs(seconds) >= 1:
-                break
-        return f"{seconds:.4g}{prefix}s"
+        prefix, scaled = next(
+            (prefix, seconds * 1000**power)
+            for power, prefix in enumerate(("m", "u", "n", "p"), start=1)
+            if abs(seconds) * 1000**power >= 1 or prefix == "p"
+        )
+        return f"{scaled:.4g}{prefix}s"
     sign, whole = ("-" if seconds < 0 else ""), int(abs(seconds))
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)

@@ -33,7 +33,7 @@ class Rule:
             query=expression(alert, profile),
             hold_ms=profile.scale(alert.hold) // timedelta(milliseconds=1),
             keep_ms=profile.scale(alert.keep) // timedelta(milliseconds=1),
-            labels=Labels.of(severity=alert.severity.value),
+            labels=Labels.of(alert.labels),
         )
 
     @property

@@ -14,12 +14,15 @@ from .plan import Grouping
 from .summation import grouped_sums
 from .vector import Groups, Vector
 
+Numbers = NDArray[np.float64]
+
 
 class Members:
     """The rows of a vector sorted by group: group g is the rows ``starts[g]`` to ``starts[g] + sizes[g]``."""
 
     def __init__(self, vector: Vector, grouping: Grouping) -> None:
         groups = Groups.of(vector.labels, grouping)
+        self.labels = vector.labels  # in their old order
         self.groups = groups
         self.order = groups.order
         self.starts = groups.starts
@@ -33,7 +36,7 @@ class Members:
         """float64[S, T]: the values, with ``value`` where there is none."""
         return self.values if self.complete else np.where(self.present, self.values, value)
 
-    def spread(self, of_groups: Values) -> Values:
+    def spread(self, of_groups: Values | NDArray[np.intp]) -> Values:
         """float64[S, T]: for each row the value of its group."""
         return np.repeat(of_groups, self.groups.sizes, axis=0)
 
@@ -41,20 +44,36 @@ class Members:
         return np.add.reduceat(rows, self.starts, axis=0, dtype=np.intp)
 
 
-def aggregate(
-    operator: str, vector: Vector, grouping: Grouping, parameter: NDArray[np.float64] | str | None
-) -> Vector:
-    """``parameter``: float64[T] for topk, bottomk and quantile; the label for count_values."""
+def aggregate(operator: str, vector: Vector, grouping: Grouping) -> Vector:
+    """One series a group, by an aggregation without a parameter."""
     if not vector.labels:
         return vector
-    if operator in _SELECTIONS:
-        return _SELECTIONS[operator](vector, grouping, parameter)
     members = Members(vector, grouping)
-    if operator == "quantile":
-        values = _quantile(members, parameter)
-    else:
-        values = _REDUCTIONS[operator](members)
-    return Vector(members.groups.labels, values, members.counts > 0)
+    return Vector(members.groups.labels, _REDUCTIONS[operator](members), members.counts > 0)
+
+
+def aggregate_by(operator: str, vector: Vector, grouping: Grouping, parameter: Numbers) -> Vector:
+    """By topk, bottomk or quantile.  ``parameter``: float64[T]."""
+    if not vector.labels:
+        return vector
+    return _PARAMETRIC[operator](Members(vector, grouping), parameter)
+
+
+def count_values(label: str, vector: Vector, grouping: Grouping) -> Vector:
+    """How many series of a group have each value; the value becomes a label."""
+    if not vector.labels:
+        return vector
+    groups = Groups.of(vector.labels, grouping)
+    distinct, code = np.unique(vector.values, return_inverse=True)
+    pair = groups.ids[:, np.newaxis] * distinct.size + code.reshape(vector.values.shape)
+    pairs, row = np.unique(pair[vector.present], return_inverse=True)
+    counts = np.zeros((pairs.size, vector.values.shape[1]))
+    np.add.at(counts, (row, np.nonzero(vector.present)[1]), 1.0)
+    labels = [
+        Labels.of(groups.labels[number // distinct.size], **{label: format_value(distinct[number % distinct.size])})
+        for number in pairs.tolist()
+    ]
+    return Vector(labels, counts, counts > 0)
 
 
 def _sum(members: Members) -> Values:
@@ -64,10 +83,10 @@ def _sum(members: Members) -> Values:
 def _mean(members: Members) -> Values:
     values = members.filled(0.0)
     sums = grouped_sums(values, members.starts)
-    if np.isinf(sums).any():  # perhaps the sum alone is too big: divide first
-        divided = grouped_sums(values / members.spread(members.counts.astype(np.float64)), members.starts)
-        return np.where(np.isinf(sums), divided, sums / members.counts)
-    return sums / members.counts
+    if np.isfinite(sums).all():
+        return sums / members.counts
+    divided = grouped_sums(values / members.spread(members.counts), members.starts)  # perhaps only the sum was too big
+    return np.where(np.isfinite(sums), sums / members.counts, divided)
 
 
 def _minimum(members: Members) -> Values:
@@ -87,48 +106,52 @@ def _group(members: Members) -> Values:
 
 
 def _variance(members: Members) -> Values:
-    deviations = np.where(members.present, members.values - members.spread(_mean(members)), 0.0)
-    return grouped_sums(deviations * deviations, members.starts) / members.counts
+    """Of the distances to the smallest member, so that equal values have none at all."""
+    distances = members.values - members.spread(_minimum(members))
+    counts = members.counts
+    means = grouped_sums(np.where(members.present, distances, 0.0), members.starts) / counts
+    deviations = np.where(members.present, distances - members.spread(means), 0.0)
+    return grouped_sums(deviations * deviations, members.starts) / counts
 
 
 def _deviation(members: Members) -> Values:
     return np.sqrt(_variance(members))
 
 
-def _quantile(members: Members, q: NDArray[np.float64]) -> Values:
+def _quantile(members: Members, q: Numbers) -> Vector:
     """Linear between the two nearest ranks; -Inf below 0 and +Inf above 1."""
     ascending = np.take_along_axis(members.values, _ranking(members, members.values, nan_first=True), axis=0)
-    position = np.where(np.isnan(q), 0.0, np.clip(q, 0.0, 1.0)) * np.maximum(members.counts - 1, 0)
+    last = np.maximum(members.counts - 1, 0)
+    position = np.where(np.isnan(q), 0.0, np.clip(q, 0.0, 1.0)) * last
     below = np.floor(position).astype(np.intp)
-    above = np.minimum(below + 1, np.maximum(members.counts - 1, 0))
-    first = members.starts[:, np.newaxis]
-    low = np.take_along_axis(ascending, first + below, axis=0)
-    high = np.take_along_axis(ascending, first + above, axis=0)
+    start = members.starts[:, np.newaxis]
+    low = np.take_along_axis(ascending, start + below, axis=0)
+    high = np.take_along_axis(ascending, start + np.minimum(below + 1, last), axis=0)
     weight = position - below
     values = low * (1 - weight) + high * weight
-    return np.select([np.isnan(q), q < 0, q > 1], [np.nan, -np.inf, np.inf], values)
+    values = np.select([np.isnan(q), q < 0, q > 1], [np.nan, -np.inf, np.inf], values)
+    return Vector(members.groups.labels, values, members.counts > 0)
 
 
-def _topk(vector: Vector, grouping: Grouping, k: NDArray[np.float64]) -> Vector:
-    return _ranked(vector, grouping, k, np.negative)
+def _topk(members: Members, k: Numbers) -> Vector:
+    return _first(members, k, -members.values)
 
 
-def _bottomk(vector: Vector, grouping: Grouping, k: NDArray[np.float64]) -> Vector:
-    return _ranked(vector, grouping, k, np.positive)
+def _bottomk(members: Members, k: Numbers) -> Vector:
+    return _first(members, k, members.values)
 
 
-def _ranked(vector: Vector, grouping: Grouping, k: NDArray[np.float64], direction: np.ufunc) -> Vector:
-    """The k series of each group that come first at each instant, under their own labels; NaN comes last."""
-    members = Members(vector, grouping)
-    ranking = _ranking(members, direction(members.values), nan_first=False)
+def _first(members: Members, k: Numbers, keys: Values) -> Vector:
+    """The k series of each group with the lowest keys at each instant, under their own labels; NaN comes last."""
+    ranking = _ranking(members, keys, nan_first=False)
     rank = np.arange(len(members.order)) - np.repeat(members.starts, members.groups.sizes)
     chosen = np.zeros_like(members.present)
-    np.put_along_axis(chosen, ranking, rank[:, np.newaxis] < k, axis=0)
+    np.put_along_axis(chosen, ranking, rank[:, np.newaxis] < np.trunc(k), axis=0)
     chosen &= members.present
     rows = np.flatnonzero(chosen.any(axis=1))
     if chosen.shape[1] == 1:  # an instant query shows them in their order
         rows = ranking[chosen[ranking[:, 0], 0], 0]
-    return Vector([vector.labels[row] for row in members.order[rows]], members.values[rows], chosen[rows])
+    return Vector([members.labels[row] for row in members.order[rows]], members.values[rows], chosen[rows])
 
 
 def _ranking(members: Members, keys: Values, *, nan_first: bool) -> NDArray[np.intp]:
@@ -137,21 +160,6 @@ def _ranking(members: Members, keys: Values, *, nan_first: bool) -> NDArray[np.i
     odd = np.isnan(keys)
     nature = np.where(members.present, -1 * odd if nan_first else 1 * odd, 2)
     return np.lexsort((keys, nature, np.broadcast_to(group, keys.shape)), axis=0)
-
-
-def _count_values(vector: Vector, grouping: Grouping, label: str) -> Vector:
-    """How many series of a group have each value; the value becomes a label."""
-    groups = Groups.of(vector.labels, grouping)
-    distinct, code = np.unique(vector.values, return_inverse=True)
-    pair = groups.ids[:, np.newaxis] * distinct.size + code.reshape(vector.values.shape)
-    pairs, row = np.unique(pair[vector.present], return_inverse=True)
-    counts = np.zeros((pairs.size, vector.values.shape[1]))
-    np.add.at(counts, (row, np.nonzero(vector.present)[1]), 1.0)
-    labels = [
-        Labels.of(groups.labels[number // distinct.size], **{label: format_value(distinct[number % distinct.size])})
-        for number in pairs.tolist()
-    ]
-    return Vector(labels, counts, counts > 0)
 
 
 def format_value(value: float) -> str:
@@ -173,9 +181,9 @@ _REDUCTIONS: dict[str, Callable[[Members], Values]] = {
     "stddev": _deviation,
     "stdvar": _variance,
 }
-_SELECTIONS: dict[str, Callable[..., Vector]] = {
+_PARAMETRIC: dict[str, Callable[[Members, Numbers], Vector]] = {
     "topk": _topk,
     "bottomk": _bottomk,
-    "count_values": _count_values,
+    "quantile": _quantile,
 }
-OPERATORS = frozenset((*_REDUCTIONS, *_SELECTIONS, "quantile"))
+OPERATORS = frozenset((*_REDUCTIONS, *_PARAMETRIC, "count_values"))

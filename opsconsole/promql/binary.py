@@ -37,7 +37,8 @@ SET_OPERATORS = frozenset(("and", "or", "unless"))
 def numbers(node: Binary, left: Values, right: Values) -> Values:
     """Between two scalars, float64[T]; a comparison is 1 or 0."""
     operation = _ARITHMETIC.get(node.operator) or _COMPARISONS[node.operator]
-    return operation(left, right).astype(np.float64)
+    result: Values = operation(left, right).astype(np.float64)
+    return result
 
 
 def vector_and_number(node: Binary, vector: Vector, number: Values, *, swapped: bool) -> Vector:

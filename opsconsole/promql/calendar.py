@@ -32,7 +32,8 @@ def day_of_year(seconds: Timestamps) -> Values:
 
 def days_in_month(seconds: Timestamps) -> Values:
     months = seconds.astype("datetime64[s]").astype("datetime64[M]")
-    return ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.float64)
+    days: Values = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.float64)
+    return days
 
 
 def month(seconds: Timestamps) -> Values:
@@ -44,4 +45,6 @@ def year(seconds: Timestamps) -> Values:
 
 
 def _days(seconds: Timestamps, since: NDArray[np.datetime64]) -> Values:
-    return (seconds.astype("datetime64[s]").astype("datetime64[D]") - since.astype("datetime64[D]")).astype(np.float64)
+    dates = seconds.astype("datetime64[s]").astype("datetime64[D]")
+    days: Values = (dates - since.astype("datetime64[D]")).astype(np.float64)
+    return days

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from opsconsole.series.block import Timestamps, is_sample
+from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels
 
+from .error import PromQLError
 from .evaluate import Evaluation
 from .parse import parse
-from .plan import Kind, Range
+from .plan import Expr, Kind, Range
 from .result import Matrix, Scalar
 from .source import SampleSource
 from .vector import Vector
@@ -34,7 +35,7 @@ class Engine:
 
         Series stand in the order that ``sort`` and ``topk`` give them.  Raises ``PromQLError``.
         """
-        plan = parse(query)
+        plan = _parsed(query)
         evaluation = self._evaluation(np.array([at_ms], dtype=np.int64))
         with np.errstate(all="ignore"):  # 0/0 is a value here, and what is not present may be anything
             if isinstance(plan, Range):
@@ -52,7 +53,7 @@ class Engine:
             raise ValueError(f"step must be positive, not {step_ms} ms")
         if end_ms < start_ms:
             raise ValueError("end must not be before start")
-        plan = parse(query)
+        plan = _parsed(query)
         evaluation = self._evaluation(np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64), end_ms)
         with np.errstate(all="ignore"):
             if plan.kind is Kind.SCALAR:
@@ -66,8 +67,15 @@ class Engine:
         return Evaluation(self._source, steps, int(steps[0]), last, self._lookback_ms)
 
 
+def _parsed(query: str) -> Expr:
+    plan = parse(query)
+    if plan.kind is Kind.TEXT:
+        raise PromQLError("unsupported query: a string alone has no series", 0)
+    return plan
+
+
 def _matrix(vector: Vector, steps: Timestamps) -> Matrix:
-    shown = vector.present.any(axis=1)
+    shown: Mask = np.logical_or.reduce(vector.present, axis=1)
     if not shown.all():
         vector = vector.rows(shown)
     return Matrix(vector.labels, steps, vector.values, vector.present)

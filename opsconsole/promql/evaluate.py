@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from opsconsole.series.block import NAN_SAMPLE, Block, Mask, Timestamps, Values
 
 from . import binary, windows
-from .aggregate import aggregate
+from .aggregate import aggregate, aggregate_by, count_values
 from .error import PromQLError
 from .functions import FUNCTIONS
 from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text
@@ -20,7 +20,7 @@ from .source import SampleSource
 from .vector import Vector
 
 _DEFAULT_SUBQUERY_STEP_MS = 60_000
-_POSITIVE_PARAMETER = frozenset(("topk", "bottomk"))
+_COUNTED = frozenset(("topk", "bottomk"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +82,13 @@ class Evaluation:
 
     def sample_times(self, node: Selector) -> Vector:
         """When the samples of a selector were taken, in Unix seconds."""
-        return self._latest(
-            node, lambda values, present, taken: (np.broadcast_to(taken / 1000, values.shape), present)
-        )
+        return self._latest(node, lambda values, present, taken: (np.broadcast_to(taken / 1000, values.shape), present))
 
     def blocks(self, node: Range) -> list[Block]:
         """The samples of a range vector at a single instant."""
         return self._blocks(node, self._shifted(node))
 
-    def _latest(
-        self, node: Selector, choose: Callable[[Values, Mask, Timestamps], tuple[Values, Mask]]
-    ) -> Vector:
+    def _latest(self, node: Selector, choose: Callable[[Values, Mask, Timestamps], tuple[Values, Mask]]) -> Vector:
         instants = self._shifted(node)
         parts = []
         for block in fetch(self.source, node, instants, self.lookback_ms):
@@ -116,14 +112,14 @@ class Evaluation:
         return [Block(inner.labels, steps, np.where(inner.present, samples, np.nan))] if inner.labels else []
 
     def _aggregate(self, node: Aggregate) -> Vector:
-        parameter: NDArray[np.float64] | str | None = None
+        if node.param is None:
+            return aggregate(node.operator, self.vector(node.expr), node.grouping)
         if isinstance(node.param, Text):
-            parameter = node.param.value
-        elif node.param is not None:
-            parameter = self.numbers(node.param)
-            if node.operator in _POSITIVE_PARAMETER and np.isnan(parameter).any():
-                raise PromQLError(f"Parameter value is NaN in {node.operator}", node.position)
-        return aggregate(node.operator, self.vector(node.expr), node.grouping, parameter)
+            return count_values(node.param.value, self.vector(node.expr), node.grouping)
+        parameter = self.numbers(node.param)
+        if node.operator in _COUNTED and np.isnan(parameter).any():
+            raise PromQLError("Parameter value is NaN", node.position)
+        return aggregate_by(node.operator, self.vector(node.expr), node.grouping, parameter)
 
     def _binary(self, node: Binary) -> Vector:
         left_is_number, right_is_number = (side.kind is Kind.SCALAR for side in (node.left, node.right))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from opsconsole.series.block import Timestamps, Values
+from opsconsole.series.block import Mask, Timestamps, Values
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Operator
 from opsconsole.series.regex import compile_re2
@@ -101,7 +101,7 @@ def _missing(vector: Vector, expr: Expr) -> Vector:
             for matcher in selector.matchers
             if matcher.operator is Operator.EQUAL and matcher.name != METRIC_NAME and names.count(matcher.name) == 1
         }
-    absent = ~vector.present.any(axis=0, keepdims=True)
+    absent: Mask = ~np.logical_or.reduce(vector.present, axis=0, keepdims=True)
     return Vector([Labels.of(told)], np.ones(absent.shape), absent)
 
 
@@ -111,7 +111,9 @@ def _timestamp(evaluation: Evaluation, node: Call) -> Vector:
     if isinstance(of, Selector):
         return evaluation.sample_times(of).without_metric()
     vector = evaluation.vector(of)
-    return Vector(vector.labels, np.broadcast_to(evaluation.steps / 1000, vector.values.shape), vector.present).without_metric()
+    return Vector(
+        vector.labels, np.broadcast_to(evaluation.steps / 1000, vector.values.shape), vector.present
+    ).without_metric()
 
 
 def _calendar(function: Callable[[Timestamps], Values]) -> Function:

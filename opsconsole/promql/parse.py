@@ -79,7 +79,7 @@ class _Reader:
         marks = landmarks(query)
         self._positions: Iterator[int] = iter(marks if len(marks) == _parts(tree) else [])
 
-    def read(self, node: object) -> Expr:
+    def read(self, node: object) -> Expr:  # noqa: PLR0911  one line for each kind of node
         match node:
             case ast.ParenExpr():
                 return self.read(node.expr)
@@ -97,7 +97,7 @@ class _Reader:
                 return Subquery(
                     self.read(node.expr),
                     _milliseconds(node.range),
-                    None if node.step is None else _milliseconds(node.step),
+                    _milliseconds(node.step),
                     _shift(node),
                 )
             case ast.Call():
@@ -165,22 +165,22 @@ def _parts(tree: ast.Expr) -> int:
 
     def visit(node: ast.Expr) -> None:
         nonlocal count
-        count += isinstance(node, ast.Call | ast.AggregateExpr | ast.VectorSelector | ast.MatrixSelector | ast.BinaryExpr)
+        count += isinstance(
+            node, ast.Call | ast.AggregateExpr | ast.VectorSelector | ast.MatrixSelector | ast.BinaryExpr
+        )
 
     ast.walk(tree, visit)
     return count
 
 
 def _shift(node: ast.VectorSelector | ast.SubqueryExpr) -> Shift:
-    offset_ms = 0 if node.offset is None else _milliseconds(node.offset)
+    offset_ms = _milliseconds(node.offset)
     if node.at is None:
         return Shift(offset_ms)
-    if node.at.type == ast.AtModifierType.Start:
-        return Shift(offset_ms, Anchor.START)
-    if node.at.type == ast.AtModifierType.End:
-        return Shift(offset_ms, Anchor.END)
-    return Shift(offset_ms, round(node.at.at.timestamp() * 1000))
+    if node.at.at is not None:
+        return Shift(offset_ms, round(node.at.at.timestamp() * 1000))
+    return Shift(offset_ms, Anchor.START if node.at.type == ast.AtModifierType.Start else Anchor.END)
 
 
-def _milliseconds(length: timedelta) -> int:
-    return length // timedelta(milliseconds=1)
+def _milliseconds(length: timedelta | None) -> int:
+    return 0 if length is None else length // timedelta(milliseconds=1)

@@ -73,11 +73,11 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Subquery:
-    """``expr[1h:5m]``: the inner expression at the multiples of ``step_ms`` in ``(t - window, t]``."""
+    """``expr[1h:5m]``: the inner expression at the multiples of ``step_ms`` in ``(t - window, t]``; 0 is the engine's default."""
 
     expr: Expr
     window_ms: int
-    step_ms: int | None
+    step_ms: int
     shift: Shift
     kind = Kind.RANGE
 

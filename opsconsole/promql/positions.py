@@ -34,12 +34,12 @@ def landmarks(query: str) -> list[int]:
     found: list[int] = []
     after_operand = False
     for match in _TOKEN.finditer(query):
-        token = str(match.lastgroup)
-        if token in _NEUTRAL:
+        kind = str(match.lastgroup)
+        if kind in _NEUTRAL:
             continue
-        if token == "name" or (token == "operator" and after_operand):  # without an operand before it, it is a sign
+        if kind == "name" or (kind == "operator" and after_operand):  # without an operand before it, it is a sign
             found.append(match.start())
-        after_operand = token in _OPERANDS
+        after_operand = kind in _OPERANDS
     return found
 
 

@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from opsconsole.series.block import Mask, Values
 from opsconsole.series.labels import Labels
 
-from .plan import Grouping
 from .vector import Vector
 
 BUCKET = "le"
 _SMALL_DELTA = 1e-12  # differences this small between neighbours are noise of floating-point sums
-_HISTOGRAM = Grouping(frozenset((BUCKET,)), without=True)
 
 
 def histogram_quantile(q: NDArray[np.float64], buckets: Vector) -> Vector:
@@ -29,22 +27,22 @@ def histogram_quantile(q: NDArray[np.float64], buckets: Vector) -> Vector:
         index = np.array([rows for _, rows in members])  # [H, B]
         values, present = _quantiles(q, np.array(bounds), buckets.values[index], buckets.present[index])
         parts.append(Vector([labels for labels, _ in members], values, present))
-    return Vector.joined(parts, buckets.values.shape[1])
+    return Vector.joined(parts, buckets.values.shape[1]).without_metric()
 
 
 def _histograms(buckets: Vector) -> tuple[Vector, dict[Labels, dict[float, int]]]:
     """For each histogram the row of each upper bound, in a vector where ``le="1"`` and ``le="1.0"`` are one row."""
     rows: list[int] = []
-    numbers: dict[tuple[tuple[tuple[str, str], ...], float], int] = {}
+    numbers: dict[tuple[Labels, float], int] = {}
     homes: list[int] = []
     for row, labels in enumerate(buckets.labels):
         bound = _bound(labels.get(BUCKET))
         if bound is not None:
             rows.append(row)
-            homes.append(numbers.setdefault((_HISTOGRAM.key(labels), bound), len(numbers)))
+            homes.append(numbers.setdefault((labels.drop((BUCKET,)), bound), len(numbers)))
     histograms: dict[Labels, dict[float, int]] = defaultdict(dict)
-    for (key, bound), number in numbers.items():
-        histograms[Labels(key)][bound] = number
+    for (labels, bound), number in numbers.items():
+        histograms[labels][bound] = number
     used = buckets.rows(np.array(rows, dtype=np.intp))
     if len(numbers) < len(rows):
         values, present = np.zeros((2, len(numbers), buckets.values.shape[1]))
@@ -63,7 +61,7 @@ def _bound(text: str) -> float | None:
 
 def _quantiles(q: NDArray[np.float64], bounds: Values, counts: Values, present: Mask) -> tuple[Values, Mask]:
     """(values, present) of shape [H, T], for H histograms of the same B bounds; ``counts``: float64[H, B, T]."""
-    some = present.any(axis=1)
+    some: Mask = np.logical_or.reduce(present, axis=1)
     if len(bounds) < 2 or bounds[-1] != np.inf:
         return np.full(some.shape, np.nan), some
     upper, counts = _repaired(bounds, counts, present)

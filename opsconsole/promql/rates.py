@@ -6,48 +6,77 @@ that results are equal to the last digits.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
 
 from opsconsole.series.block import Mask, Values
 
 from .summation import PrefixSums
-from .windows import Windows, cells
+from .windows import Index, Windows, cells
 
 _CLOSE = 1.1  # a sample that near to the window's edge, in average distances, stands for the whole way to it
 
 
 def rate(windows: Windows) -> tuple[Values, Mask]:
-    return _extrapolated(windows, counter=True, per_second=True)
+    return _extrapolated(windows, counter=True, seconds=windows.seconds)
 
 
 def increase(windows: Windows) -> tuple[Values, Mask]:
-    return _extrapolated(windows, counter=True, per_second=False)
+    return _extrapolated(windows, counter=True)
 
 
 def delta(windows: Windows) -> tuple[Values, Mask]:
-    return _extrapolated(windows, counter=False, per_second=False)
+    return _extrapolated(windows, counter=False)
 
 
-def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> tuple[Values, Mask]:
-    first, last = windows.first, windows.last
-    first_values = cells(windows.values, first)
-    change = cells(windows.values, last) - first_values
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far the samples of a window stand for it, in seconds; float64[1 or S, T] each.
+
+    ``sampled``: from the first to the last sample.  ``to_start``, ``to_end``: beyond these, towards the edges of the window.
+    """
+
+    sampled: Values
+    to_start: Values
+    to_end: Values
+
+    @classmethod
+    def of(cls, windows: Windows) -> _Reach:
+        first_ms, last_ms = cells(windows.timestamps, windows.first), cells(windows.timestamps, windows.last)
+        sampled = (last_ms - first_ms) / 1000
+        distance = sampled / (windows.count - 1)
+        to_start = (first_ms - windows.starts_ms) / 1000
+        to_end = (windows.ends_ms - last_ms) / 1000
+        return cls(
+            sampled,
+            np.where(to_start >= distance * _CLOSE, distance / 2, to_start),
+            np.where(to_end >= distance * _CLOSE, distance / 2, to_end),
+        )
+
+    @property
+    def factor(self) -> Values:
+        return (self.sampled + self.to_start + self.to_end) / self.sampled
+
+    def at(self, row: Index, column: Index) -> _Reach:
+        """The reach of single cells."""
+        row = np.zeros_like(row) if self.sampled.shape[0] == 1 else row
+        return _Reach(self.sampled[row, column], self.to_start[row, column], self.to_end[row, column])
+
+
+def _extrapolated(windows: Windows, *, counter: bool, seconds: float = 1.0) -> tuple[Values, Mask]:
+    """The change within each window, as if samples stood at its edges, divided by ``seconds``."""
+    first_values = cells(windows.values, windows.first)
+    change = cells(windows.values, windows.last) - first_values
     if counter:
         _add_back_resets(change, windows)
-
-    first_ms, last_ms = cells(windows.timestamps, first), cells(windows.timestamps, last)
-    sampled = (last_ms - first_ms) / 1000
-    distance = sampled / (windows.count - 1)
-    to_start = (first_ms - windows.starts_ms) / 1000
-    to_end = (windows.ends_ms - last_ms) / 1000
-    to_start = np.where(to_start >= distance * _CLOSE, distance / 2, to_start)
-    to_end = np.where(to_end >= distance * _CLOSE, distance / 2, to_end)
-
-    length = (windows.ends_ms[0] - windows.starts_ms[0]) / 1000 if per_second else 1.0
-    values = change * ((sampled + to_start + to_end) / sampled / length)
+    reach = _Reach.of(windows)
+    values = change * (reach.factor / seconds)
     if counter:
-        _clamp_at_zero(values, change, first_values, sampled, to_start, to_end, length)
+        row, column = _reaching_below_zero(change, first_values, reach)
+        values[row, column] = _down_to_zero(
+            change[row, column], first_values[row, column], reach.at(row, column), seconds
+        )
     return values, windows.count >= 2
 
 
@@ -63,26 +92,18 @@ def _add_back_resets(change: Values, windows: Windows) -> None:
     change[rows] += PrefixSums(lost).sums(np.minimum(lo + 1, hi), hi)
 
 
-def _clamp_at_zero(
-    values: Values,
-    change: Values,
-    first_values: Values,
-    sampled: NDArray[np.float64],
-    to_start: NDArray[np.float64],
-    to_end: NDArray[np.float64],
-    length: float,
-) -> None:
-    """A counter is never extrapolated to before it was zero.  Few cells are that near to it: only those are recomputed."""
-    near = first_values * sampled <= change * (to_start * (1 + 1e-9))
+def _reaching_below_zero(change: Values, first_values: Values, reach: _Reach) -> tuple[Index, Index]:
+    """(rows, columns) of the few windows in which the counter would have begun below zero."""
+    near = first_values * reach.sampled <= change * (reach.to_start * (1 + 1e-9))
     row, column = np.nonzero(near & (change > 0) & (first_values >= 0))
-    if not row.size:
-        return
-    shared = np.zeros_like(row) if sampled.shape[0] == 1 else row
-    span = sampled[shared, column]
-    to_zero = span * (first_values[row, column] / change[row, column])
-    start = np.minimum(to_start[shared, column], to_zero)
-    factor = (span + start + to_end[shared, column]) / span / length
-    values[row, column] = change[row, column] * factor
+    return row, column
+
+
+def _down_to_zero(change: Values, first_values: Values, reach: _Reach, seconds: float) -> Values:
+    """A counter is never extrapolated to before it was zero."""
+    to_zero = reach.sampled * (first_values / change)
+    clamped = _Reach(reach.sampled, np.minimum(reach.to_start, to_zero), reach.to_end)
+    return change * (clamped.factor / seconds)
 
 
 def irate(windows: Windows) -> tuple[Values, Mask]:

@@ -33,14 +33,16 @@ def grouped_sums(values: Values, starts: NDArray[np.intp]) -> Values:
     magnitudes = np.add.reduceat(np.abs(values), starts, axis=0)
     doubtful = np.flatnonzero((np.abs(sums) < _CANCELLING * magnitudes).any(axis=1))
     if doubtful.size:
-        ids = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(values))))
-        rows = np.isin(ids, doubtful)
-        sums[doubtful] = _compensated_sums(values[rows], ids[rows])
+        sizes = np.diff(np.append(starts, len(values)))
+        rows = np.repeat(np.isin(np.arange(len(starts)), doubtful), sizes)
+        sums[doubtful] = _compensated_sums(values[rows], np.cumsum(sizes[doubtful]) - sizes[doubtful])
     return sums
 
 
-def _compensated_sums(high: Values, ids: NDArray[np.intp]) -> Values:
+def _compensated_sums(values: Values, starts: NDArray[np.intp]) -> Values:
     """Adds neighbours of one group, then neighbours of the results, until one row a group is left."""
+    ids = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(values))))
+    high = values
     low = np.zeros_like(high)
     while (ids[1:] == ids[:-1]).any():
         starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
@@ -95,4 +97,3 @@ def _running(rows: Values | Mask) -> Values:
     sums = np.zeros((rows.shape[0], rows.shape[1] + 1))
     np.cumsum(rows, axis=1, dtype=np.float64, out=sums[:, 1:])
     return sums
-

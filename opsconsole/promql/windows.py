@@ -21,7 +21,7 @@ class Windows:
 
     ``timestamps``: int64[1 or S, P], Unix milliseconds, ascending in each row.  ``values``: float64[S, P].
     ``lo``, ``hi``: intp[1 or S, T]; the window is cells ``lo:hi``, empty where they are equal.
-    ``starts_ms``, ``ends_ms``: int64[T]; what was asked for, ``(start, end]``.
+    ``starts_ms``, ``ends_ms``: int64[T]; what was asked for, ``(start, end]``.  ``seconds``: how long they are.
 
     Height 1 says that all series share the row: the usual case, in which windows cost nothing per series.
     """
@@ -38,13 +38,19 @@ class Windows:
         return self.hi - self.lo
 
     @property
+    def seconds(self) -> float:
+        return float(self.ends_ms[0] - self.starts_ms[0]) / 1000
+
+    @property
     def first(self) -> Index:
         """The first cell of each window; any valid cell where the window is empty."""
-        return np.minimum(self.lo, self.values.shape[1] - 1)
+        first: Index = np.minimum(self.lo, self.values.shape[1] - 1)
+        return first
 
     @property
     def last(self) -> Index:
-        return np.maximum(self.hi - 1, 0)
+        last: Index = np.maximum(self.hi - 1, 0)
+        return last
 
 
 RangeFunction = Callable[[Windows], tuple[Values, Mask]]
@@ -54,8 +60,9 @@ RangeFunction = Callable[[Windows], tuple[Values, Mask]]
 def cells(rows: NDArray[Cell], index: NDArray[Any]) -> NDArray[Cell]:
     """``rows[s, index[s, t]]`` for every s and t; an index or rows of height 1 serve every row."""
     if index.shape[0] == 1:
-        return np.take(rows, index[0], axis=1)
-    return np.take_along_axis(np.broadcast_to(rows, (index.shape[0], rows.shape[1])), index, axis=1)
+        return rows[:, index[0]]
+    found: NDArray[Cell] = np.take_along_axis(np.broadcast_to(rows, (len(index), rows.shape[1])), index, axis=1)
+    return found
 
 
 def over(block: Block, ends_ms: Timestamps, window_ms: int, function: RangeFunction) -> tuple[Values, Mask]:

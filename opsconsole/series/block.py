@@ -14,10 +14,10 @@ Timestamps = NDArray[np.int64]
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-NAN_SAMPLE: float = np.array(0x7FF8000000000001, dtype=np.int64).view(np.float64)[()]
-"""A sample whose value is NaN, in the bits Prometheus gives it.  Every other NaN in a block means: no sample."""
-
 _NAN_SAMPLE_BITS = 0x7FF8000000000001
+
+NAN_SAMPLE = float(np.int64(_NAN_SAMPLE_BITS).view(np.float64))
+"""A sample whose value is NaN, in the bits Prometheus gives it.  Every other NaN in a block means: no sample."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ import re
 
 _UNITS_MS = {"y": 31_536_000_000, "w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _ONLY_WHEN_EXACT = frozenset(("y", "w"))  # as Prometheus: 90d reads better than 12w6d
-_PATTERN = re.compile(
-    r"0|(?:[0-9]+y)?(?:[0-9]+w)?(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m(?!s))?(?:[0-9]+s)?(?:[0-9]+ms)?"
-)
+_PATTERN = re.compile(r"0|(?:[0-9]+y)?(?:[0-9]+w)?(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m(?!s))?(?:[0-9]+s)?(?:[0-9]+ms)?")
 _PART = re.compile(r"([0-9]+)(ms|[ywdhms])")
 
 

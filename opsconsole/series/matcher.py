@@ -43,4 +43,3 @@ class Matcher:
 def select(labels: Labels, matchers: Iterable[Matcher]) -> bool:
     """Whether a label set satisfies every matcher."""
     return all(matcher.matches(labels.get(matcher.name)) for matcher in matchers)
-

@@ -14,10 +14,10 @@ _POSIX = {"alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "digit": "0-9", "lower": "a-z
 
 @lru_cache(maxsize=1024)
 def compile_re2(pattern: str) -> re.Pattern[str]:
-    """The pattern for ``fullmatch``.  Raises ``ValueError`` that shows the pattern.
+    r"""The pattern for ``fullmatch``.  Raises ``ValueError`` that shows the pattern.
 
     What differs from Python: a flag group such as ``(?i)`` may stand anywhere and holds to the end of its group,
-    ``\\z`` is the end of the text, ``[[:alpha:]]`` is a class.  A dot matches a newline too, as in Prometheus.
+    ``\z`` is the end of the text, ``[[:alpha:]]`` is a class.  A dot matches a newline too, as in Prometheus.
     """
     try:
         return re.compile(_translated(pattern), re.DOTALL | re.ASCII)
@@ -33,21 +33,21 @@ def _translated(pattern: str) -> str:
     for match in _SPECIAL.finditer(pattern):
         pieces.append(pattern[end : match.start()])
         end = match.end()
-        token = match[0]
+        piece = match[0]
         if match["flags"]:
             pieces.append(f"(?{match['flags'].replace('U', '')}:")  # U: which match is found, not whether one is
             flags[-1].append(pieces[-1])
-        elif token == "(":
-            pieces.append(token)
+        elif piece == "(":
+            pieces.append(piece)
             flags.append([])
-        elif token == ")":
-            pieces.append(")" * (len(flags.pop()) + 1) if len(flags) > 1 else token)
-        elif token == "|":
+        elif piece == ")":
+            pieces.append(")" * (len(flags.pop()) + 1) if len(flags) > 1 else piece)
+        elif piece == "|":
             pieces.append(")" * len(flags[-1]) + "|" + "".join(flags[-1]))
-        elif token == r"\z":
+        elif piece == r"\z":
             pieces.append(r"\Z")
-        elif token.startswith("["):
-            pieces.append(re.sub(r"\[:(\w+):\]", lambda posix: _POSIX.get(posix[1], posix[0]), token))
+        elif piece.startswith("["):
+            pieces.append(re.sub(r"\[:(\w+):\]", lambda posix: _POSIX.get(posix[1], posix[0]), piece))
         else:
-            pieces.append(token)
+            pieces.append(piece)
     return "".join(pieces) + pattern[end:] + ")" * len(flags[0])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -16,13 +16,16 @@ from opsconsole.alerting.rulebook import Health, RuleBook
 from opsconsole.alerting.state import Reason, State
 from opsconsole.operations import alerting
 from opsconsole.operations.console import Console
+from opsconsole.promql.engine import Engine
 from opsconsole.promql.error import PromQLError
-from opsconsole.promql.result import Matrix
+from opsconsole.promql.result import Matrix, Scalar
 from opsconsole.records import ledger
 from opsconsole.records.instant import to_ms
 from opsconsole.records.models import AlertState, Delivery, Incident, Transition
+from opsconsole.series.block import Block
 from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
+from opsconsole.series.matcher import select
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +117,7 @@ class TestEvaluation:
         assert incident.labels == {
             "alertname": BACKLOG,
             "job": "shop-celery",
+            "owner": "queues",
             "queue": "mail",
             "severity": "warning",
         }
@@ -167,7 +171,7 @@ class TestEvaluation:
             def instant(self, query, at_ms):
                 return Matrix([Labels.of(queue="mail")], np.array([at_ms]), np.array([[1.0]]), np.array([[False]]))
 
-        object.__setattr__(console, "engine", Gap({}))
+        console = replace(console, engine=Gap({}))
         assert alerting.evaluate(console, START).pending == 0
 
 
@@ -189,11 +193,11 @@ class TestAnEvaluationThatFails:
         assert Delivery.objects.count() == 2
 
     def test_a_scalar_is_no_answer_for_an_alert(self, console):
-        class Scalar(Answers):
+        class Number(Answers):
             def instant(self, query, at_ms):
-                return 1.0
+                return Scalar(at_ms, 1.0)
 
-        object.__setattr__(console, "engine", Scalar({}))
+        console = replace(console, engine=Number({}))
         assert alerting.evaluate(console, START).failed == (BACKLOG, DOWN)
         assert "must return a vector" in alerting.rules(console)[0].error
 
@@ -255,6 +259,44 @@ class TestARestart:
         assert not Incident.objects.get().firing
         assert Delivery.objects.count() == 4
         assert not AlertState.objects.exists()
+
+
+class TestOnTheRealEngine:
+    """Two targets, of which one fails its scrapes from the tenth second on for twenty seconds."""
+
+    @pytest.fixture
+    def watching(self, start) -> Console:
+        class Scrapes:
+            def select(self, matchers, start_ms, end_ms):
+                ages = np.arange(0, 60_000, TICK)
+                labels = [Labels.of(__name__="up", job="shop-web", instance=name) for name in ("a:1", "b:1")]
+                values = np.array([np.where((ages >= 10_000) & (ages < 30_000), 0.0, 1.0), np.ones(len(ages))])
+                inside = (START + ages > start_ms) & (START + ages <= end_ms)
+                if not all(select(label, matchers) for label in labels):
+                    return []
+                return [Block(labels, START + ages[inside], values[:, inside])]
+
+        return replace(start(), engine=Engine(Scrapes()))
+
+    def test_a_target_that_is_down_fires_after_its_hold_and_resolves(self, watching):
+        hold_ms = watching.rules.statuses()[DOWN].rule.hold_ms
+        keep_ms = watching.rules.statuses()[DOWN].rule.keep_ms
+        for age_ms in range(0, 60_000, TICK):
+            assert alerting.evaluate(watching, START + age_ms).failed == ()
+        incident = Incident.objects.get()
+        assert (incident.labels["instance"], incident.severity) == ("a:1", "critical")
+        assert to_ms(incident.started_at) == START + 10_000
+        assert to_ms(incident.fired_at) == START + 10_000 + hold_ms
+        assert to_ms(incident.resolved_at) == START + 30_000 + keep_ms
+
+    @pytest.mark.parametrize("name", BY_NAME)
+    def test_every_alert_can_be_evaluated(self, start, name):
+        class Nothing:
+            def select(self, matchers, start_ms, end_ms):
+                return []
+
+        console = replace(start(names=(name,)), engine=Engine(Nothing()))
+        assert alerting.evaluate(console, START).failed == ()
 
 
 class TestLists:

@@ -87,8 +87,11 @@ _RANGE = re.compile(r"eval(?:_(\w+))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step
 _EXPECT = re.compile(r"expect\s+(fail|ordered|string|warn|no_warn|info|no_info)\b\s*(.*)$")
 _SERIES = re.compile(r"""([a-zA-Z_:][\w:]*)?\s*(?:\{((?:"(?:\\.|[^"\\])*"|[^}"])*)\})?(?=\s|$)\s*(.*)$""")
 _LABEL = re.compile(r"""("(?:\\.|[^"\\])*"|[\w.:]+)\s*(?:=\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))?\s*,?\s*""")
-_NUMBER = r"[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[iI]nf|[nN]a[nN])"
-_POINTS = re.compile(rf"(?:(_)|(stale)|(\{{\{{.*?\}}\}}(?:[-+]\{{\{{.*?\}}\}})?)|({_NUMBER})([-+]{_NUMBER[5:]})?)(?:x(\d+))?(?=\s|$)\s*")
+_NUMBER = r"(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[iI]nf|[nN]a[nN])"
+_NATIVE = r"\{\{.*?\}\}"
+_POINTS = re.compile(
+    rf"(?:(_)|(stale)|({_NATIVE}(?:[-+]{_NATIVE})?)|([-+]?{_NUMBER})([-+]{_NUMBER})?)(?:x(\d+))?(?=\s|$)\s*"
+)
 
 
 def parse_script(text: str) -> Iterator[Command]:
@@ -139,12 +142,13 @@ def _instant(text: str) -> int:
 
 
 def _add(command: Command, line: str) -> None:
-    if isinstance(command, Load):
-        command.series.append(_series(line))
-    elif isinstance(command, Eval):
-        _expect(command, line)
-    else:
-        raise ValueError(f"nothing may follow clear: {line!r}")
+    match command:
+        case Load():
+            command.series.append(_series(line))
+        case Eval():
+            _expect(command, line)
+        case Clear():
+            raise ValueError(f"nothing may follow clear: {line!r}")
 
 
 def _expect(command: Eval, line: str) -> None:
@@ -164,7 +168,7 @@ def _expect(command: Eval, line: str) -> None:
         if points[4] is None:
             command.histogram = True
         else:
-            command.scalar = _number(points[4])
+            command.scalar = float(points[4])
     else:
         command.series.append(_series(line))
 
@@ -198,7 +202,7 @@ def _points(text: str) -> Iterator[Point]:
         elif token[3]:
             yield from [Histogram()] * (times + 1)
         else:
-            start, slope = _number(token[4]), _number(token[5] or "0")
+            start, slope = float(token[4]), float(token[5] or "0")
             yield from _line(start, slope, times)
 
 
@@ -208,7 +212,3 @@ def _line(start: float, slope: float, times: int) -> Sequence[float]:
     for _ in range(times):
         values.append(values[-1] + slope)
     return values
-
-
-def _number(text: str) -> float:
-    return float(int(text, 16)) if "0x" in text.lower() else float(text)

@@ -72,8 +72,7 @@ class _Samples(MemorySource):
 def _cell(point: Point) -> float:
     if isinstance(point, Stale):
         return np.nan
-    assert isinstance(point, float)
-    return NAN_SAMPLE if isnan(point) else point
+    return point if isinstance(point, float) and not isnan(point) else NAN_SAMPLE
 
 
 def run_file(path: Path) -> Iterator[Case]:
@@ -111,7 +110,11 @@ def _judge(command: Eval, samples: _Samples) -> tuple[Verdict, str]:
         return Verdict.SKIPPED, "native histogram"
     if failure is not None:
         expected = command.fails and command.message in ("", failure)
-        return (Verdict.PASSED, "") if expected else (Verdict.FAILED, f"expected {_wanted(command)}, got error {failure!r}")
+        return (
+            (Verdict.PASSED, "")
+            if expected
+            else (Verdict.FAILED, f"expected {_wanted(command)}, got error {failure!r}")
+        )
     got = _got(result)
     if command.fails or not _equal(command, got):
         return Verdict.FAILED, f"expected {_wanted(command)}, got {_shown(got)}"
@@ -123,9 +126,7 @@ def _got(result: Matrix | Scalar) -> float | list[Series]:
         return result.value
     return [
         Series(labels, tuple(value if there else Gap() for value, there in zip(values, present, strict=True)))
-        for labels, values, present in zip(
-            result.labels, result.values.tolist(), result.present.tolist(), strict=True
-        )
+        for labels, values, present in zip(result.labels, result.values.tolist(), result.present.tolist(), strict=True)
     ]
 
 
@@ -140,9 +141,7 @@ def _equal(command: Eval, got: float | list[Series]) -> bool:
     points = {series.labels: series.points for series in got}
     if len(points) != len(wanted) or len(got) != len(wanted):
         return False
-    return all(
-        series.labels in points and _same_points(series.points, points[series.labels]) for series in wanted
-    )
+    return all(series.labels in points and _same_points(series.points, points[series.labels]) for series in wanted)
 
 
 def _same_points(wanted: tuple[Point, ...], got: tuple[Point, ...]) -> bool:
