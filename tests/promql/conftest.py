@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from opsconsole.promql.engine import Engine
 from opsconsole.promql.memory import MemorySource
@@ -20,14 +21,15 @@ from opsconsole.series.labels import Labels
 
 MakeBlock = Callable[..., Block]
 
+settings.register_profile("promql", deadline=None)  # a busy machine is no failure
+settings.load_profile("promql")
+
 
 @pytest.fixture(scope="session")
 def block() -> MakeBlock:
     """``block({"x{...}": values}, step_ms=15_000, start_ms=0)``; None is a gap."""
 
-    def make(
-        rows: dict[Labels, Sequence[float | None]], *, step_ms: int = 15_000, start_ms: int = 0
-    ) -> Block:
+    def make(rows: dict[Labels, Sequence[float | None]], *, step_ms: int = 15_000, start_ms: int = 0) -> Block:
         values = np.array([[np.nan if v is None else v for v in row] for row in rows.values()], dtype=np.float64)
         timestamps = start_ms + np.arange(values.shape[1], dtype=np.int64) * step_ms
         return Block(list(rows), timestamps, values)

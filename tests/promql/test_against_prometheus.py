@@ -177,7 +177,6 @@ def _groups_by_something(query: str) -> bool:
 
 @settings(
     max_examples=150,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -211,7 +210,8 @@ def _ours(answer: Callable[[], Matrix | Scalar], at_ms: int = 0) -> Answer | Non
     try:
         result = answer()
     except PromQLError as error:
-        assert "unsupported" not in error.message
+        if error.message.startswith("unsupported"):
+            raise
         return None
     if isinstance(result, Scalar):
         return {Labels(): {at_ms: result.value}}
