@@ -10,20 +10,26 @@ from http import HTTPStatus
 from threading import BoundedSemaphore
 
 import orjson
+import structlog
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
-from opsconsole.ingest.limits import IngestLimits
+from opsconsole.ingest.limits import IngestLimits, Malformed, TooLarge, UnsupportedEncoding
 from opsconsole.ingest.otlp import JSON, PROTOBUF
 from opsconsole.operations.console import current
-from opsconsole.operations.ingest import Accepted, Deferred, Outcome, Rejected, accept_traces
+from opsconsole.operations.ingest import accept_traces
 from opsconsole.records.models import ApiToken
+from opsconsole.storage.clickhouse import StoreError
+from opsconsole.storage.commit import Overloaded
 
 from .auth import token_required
 
+log = structlog.get_logger(__name__)
+
 _LARGEST = IngestLimits().push_bytes
 _AT_ONCE = 128  # each waits up to a second for its commit, and holds a thread and its body
-_RETRY_AFTER_S = 1
+_BUSY_RETRY_S = 1
+_STORE_RETRY_S = 5  # a store that failed three times needs a moment
 _places = BoundedSemaphore(_AT_ONCE)
 
 
@@ -37,30 +43,39 @@ def _unauthorized(request: HttpRequest, message: str) -> HttpResponse:
 @token_required(ApiToken.Scope.INGEST, _unauthorized)
 def traces(request: HttpRequest) -> HttpResponse:
     """Acknowledged means stored: the answer waits for the commit."""
-    match _accept(request):
-        case Accepted(body, content_type):
-            return HttpResponse(body, content_type=content_type)
-        case Rejected(status, message):
-            return _failure(request, status, message)
-        case Deferred(status, message, retry_after_s):
-            response = _failure(request, status, message)
-            response["Retry-After"] = str(retry_after_s)
-            return response
+    try:
+        return HttpResponse(_accept(request), content_type=request.content_type)
+    except Malformed as error:
+        return _failure(request, HTTPStatus.BAD_REQUEST, str(error))
+    except TooLarge as error:
+        return _failure(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+    except UnsupportedEncoding as error:
+        return _failure(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error))
+    except Overloaded as error:
+        return _later(request, HTTPStatus.TOO_MANY_REQUESTS, str(error), error.retry_after_s)
+    except StoreError as error:
+        log.warning("traces_not_stored", error=str(error))
+        message = f"the telemetry store does not take data right now; retry in {_STORE_RETRY_S} s"
+        return _later(request, HTTPStatus.SERVICE_UNAVAILABLE, message, _STORE_RETRY_S)
 
 
-def _accept(request: HttpRequest) -> Outcome:
+def _accept(request: HttpRequest) -> bytes:
     if not _places.acquire(blocking=False):
-        message = f"{_AT_ONCE} requests are being stored already; retry in {_RETRY_AFTER_S} s"
-        return Deferred(HTTPStatus.TOO_MANY_REQUESTS, message, _RETRY_AFTER_S)
+        raise Overloaded("requests", _BUSY_RETRY_S)
     try:
         body = request.read(_LARGEST + 1)  # not ``request.body``, whose limit is one for forms
         if len(body) > _LARGEST:
-            message = f"the body has more than {_LARGEST:,} bytes; send smaller batches"
-            return Rejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+            raise TooLarge(f"the body has more than {_LARGEST:,} bytes; send smaller batches")
         headers = request.headers
         return accept_traces(current(), body, headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
     finally:
         _places.release()
+
+
+def _later(request: HttpRequest, status: int, message: str, seconds: int) -> HttpResponse:
+    response = _failure(request, status, message)
+    response["Retry-After"] = str(seconds)
+    return response
 
 
 def _failure(request: HttpRequest, status: int, message: str) -> HttpResponse:
