@@ -342,4 +342,3 @@ def _resolve(range_: TimeRange, now_ms: int) -> tuple[int, int]:
 
 def _scrape_ms(console: Console) -> int:
     return round(console.profile.scrape.total_seconds() * 1000)
-
