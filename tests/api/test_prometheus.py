@@ -11,7 +11,7 @@ from django.test import Client
 
 from alerts.registry import ALERTS
 from opsconsole.api.wire import exponential, number, seconds
-from opsconsole.operations import alerting, query
+from opsconsole.operations import alerting
 from opsconsole.series.labels import Labels
 
 pytestmark = pytest.mark.django_db
@@ -264,8 +264,3 @@ def test_alerts_give_their_values_with_an_exponent(value, text):
 )
 def test_instants_are_seconds_with_the_decimals_they_need(at_ms, text):
     assert seconds(at_ms) == text
-
-
-def test_metric_names_are_the_values_of_the_name_label(console):
-    found = query.series(console, [], 0, NOW_S * 1000)
-    assert query.metric_names(found) == ["requests_total", "up"]
