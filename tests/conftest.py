@@ -42,6 +42,14 @@ def program() -> Callable[[str], str]:
     return find
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shuffled or not, the acceptance tests come last and in order: they share one demo, which the last one stops."""
+    acceptance = [item for item in items if "acceptance" in item.path.parts]
+    acceptance.sort(key=lambda item: (str(item.path), item.reportinfo()[1] or 0))
+    items[:] = [item for item in items if "acceptance" not in item.path.parts] + acceptance
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Where every program must be there (CI), a skip for want of one is a failure of the run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import structlog
 from channels.db import database_sync_to_async
@@ -58,11 +59,14 @@ class Tick:
             else:
                 task = asyncio.create_task(self._push(topic), name="live frame")
                 self._running[topic] = task
-                task.add_done_callback(lambda _, topic=topic: self._running.pop(topic))
+                task.add_done_callback(partial(self._forget, topic))
 
     async def settle(self) -> None:
         """Wait for the frames that are being made."""
         await asyncio.gather(*self._running.values())
+
+    def _forget(self, topic: Topic, _task: asyncio.Task[None]) -> None:
+        del self._running[topic]
 
     async def _run(self) -> None:
         while True:

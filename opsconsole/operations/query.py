@@ -14,7 +14,7 @@ from opsconsole.promql.error import PromQLError
 from opsconsole.promql.parse import parse
 from opsconsole.promql.plan import Expr, Kind, Selector
 from opsconsole.promql.result import Matrix, Scalar
-from opsconsole.series.labels import METRIC_NAME, Labels
+from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
 
 from .console import Console
@@ -108,10 +108,6 @@ def label_names(found: Iterable[Labels]) -> list[str]:
 
 def label_values(found: Iterable[Labels], name: str) -> list[str]:
     return sorted({value for labels in found if (value := labels.get(name))})
-
-
-def metric_names(found: Iterable[Labels]) -> list[str]:
-    return label_values(found, METRIC_NAME)
 
 
 def _plan(query: str) -> Expr:

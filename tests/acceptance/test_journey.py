@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
@@ -129,14 +128,3 @@ def test_an_unknown_function_a_wrong_token_and_a_truncated_body_get_one_line_eac
     truncated = httpx.post(f"{console}/v1/traces", headers=protobuf, content=b"\x0a\xff\x01truncated")
     assert truncated.status_code == 400
     assert demo.query("up"), "and everything else goes on"
-
-
-def test_ctrl_c_leaves_no_process_and_no_port(demo: Demo, page: Page) -> None:
-    """Stands last: it ends the demo that the tests before it used."""
-    ports = set(demo.ready["ports"].values())
-    assert demo.stop() == []
-    assert demo.process.returncode == 0
-    listening = {
-        connection.laddr.port for connection in psutil.net_connections("tcp") if connection.status == psutil.CONN_LISTEN
-    }
-    assert not ports & listening

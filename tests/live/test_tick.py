@@ -18,7 +18,10 @@ from opsconsole.series.timerange import TimeRange
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def follow(console, board="shop", range_=TimeRange("now-1m")):
+LAST_MINUTE = TimeRange("now-1m")
+
+
+def follow(console, board="shop", range_=LAST_MINUTE):
     """A new viewer of a board who has its snapshot: mailbox and topic."""
     mailbox = console.hub.open()
     key = watch(console, console.boards[board], range_, {})

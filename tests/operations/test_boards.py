@@ -11,7 +11,7 @@ import pytest
 from alerts.profile import DEMO, PRODUCTION
 from alerts.registry import BY_NAME as ALERTS
 from dashboards.boards.overview import OVERVIEW
-from opsconsole.operations.boards import LiveBoard, MAX_POINTS, describe, selector, snapshot, step_for, watch
+from opsconsole.operations.boards import MAX_POINTS, LiveBoard, describe, selector, snapshot, step_for, watch
 from opsconsole.operations.console import Console
 from opsconsole.promql.engine import Engine
 from opsconsole.promql.parse import parse
