@@ -54,22 +54,14 @@ def traces(request: HttpRequest) -> HttpResponse:
     except Overloaded as error:
         return _later(request, HTTPStatus.TOO_MANY_REQUESTS, str(error), error.retry_after_s)
     except StoreError as error:
-<<<<<<< HEAD
-        return _later(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), _RETRY_AFTER_S)
-=======
         log.warning("traces_not_stored", error=str(error))
         message = f"the telemetry store does not take data right now; retry in {_STORE_RETRY_S} s"
         return _later(request, HTTPStatus.SERVICE_UNAVAILABLE, message, _STORE_RETRY_S)
->>>>>>> live
 
 
 def _accept(request: HttpRequest) -> bytes:
     if not _places.acquire(blocking=False):
-<<<<<<< HEAD
-        raise Overloaded("requests", _RETRY_AFTER_S)
-=======
         raise Overloaded("requests", _BUSY_RETRY_S)
->>>>>>> live
     try:
         body = request.read(_LARGEST + 1)  # not ``request.body``, whose limit is one for forms
         if len(body) > _LARGEST:
@@ -80,15 +72,9 @@ def _accept(request: HttpRequest) -> bytes:
         _places.release()
 
 
-<<<<<<< HEAD
-def _later(request: HttpRequest, status: int, message: str, retry_after_s: int) -> HttpResponse:
-    response = _failure(request, status, message)
-    response["Retry-After"] = str(retry_after_s)
-=======
 def _later(request: HttpRequest, status: int, message: str, seconds: int) -> HttpResponse:
     response = _failure(request, status, message)
     response["Retry-After"] = str(seconds)
->>>>>>> live
     return response
 
 
