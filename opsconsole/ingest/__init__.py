@@ -1,1 +1,1 @@
-"""Telemetry in: pure decoders, the scrape loop and its limits."""
+"""Telemetry on its way in: decoders of what services expose and send, and the scrape loop.  Knows no storage."""

@@ -1,1 +1,1 @@
-"""Where telemetry lives: ClickHouse (embedded or a server) for all of it, the head for the last two hours."""
+"""Telemetry at rest: the recent window in memory, everything in ClickHouse, embedded or a server."""

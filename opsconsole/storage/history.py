@@ -1,0 +1,27 @@
+"""Head and store as one source: the recent window from memory, what is older from ClickHouse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opsconsole.promql.source import SampleSource
+from opsconsole.series.block import Block
+from opsconsole.series.matcher import Matcher
+
+from .head import Head
+from .timeline import after, join
+
+
+class History:
+    """``SampleSource``: the head alone wherever it is complete; otherwise both, joined at the instant it begins."""
+
+    def __init__(self, head: Head, samples: SampleSource) -> None:
+        self._head = head
+        self._samples = samples
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+        recent, seam_ms = self._head.snapshot(matchers, start_ms, end_ms)
+        if start_ms >= seam_ms:
+            return recent
+        older = self._samples.select(matchers, start_ms, min(end_ms, seam_ms))
+        return join([*older, *(cut for block in recent if (cut := after(block, seam_ms)) is not None)])

@@ -1,0 +1,196 @@
+"""Samples in ClickHouse: every series once in ``series``, every sample in ``samples``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from opsconsole.promql.error import PromQLError
+from opsconsole.series.block import Block
+from opsconsole.series.labels import METRIC_NAME, Labels
+from opsconsole.series.matcher import Matcher, Operator, select
+
+from .clickhouse import ClickHouse, StoreError
+from .timeline import target_of
+
+STALE_BITS = 0x7FF0_0000_0000_0002
+"""Prometheus' staleness marker: the NaN, told by its bits, that is stored where a series vanished from its target."""
+
+_MAX_SAMPLES = 10_000_000  # of one select: 240 MB while it is turned into blocks
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScrape:
+    """What is kept of a scrape: ``values`` float64[S] of ``labels``, and the series that ended with it."""
+
+    timestamp_ms: int
+    labels: Sequence[Labels]
+    values: NDArray[np.float64]
+    vanished: Sequence[Labels] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The ids of a target's series: the same for as long as its scrapes hold the same tuple on the same day."""
+
+    labels: Sequence[Labels]
+    day: int
+    ids: NDArray[np.uint64]
+
+
+class SampleStore:
+    """Appends scrapes, from one thread at a time, and selects blocks, from any.
+
+    Knows every stored series, loaded when it is made: a series is written once a day, and matchers are answered here.
+    """
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        self._clickhouse = clickhouse
+        self._lock = threading.Lock()
+        self._ids: dict[Labels, int] = {}
+        self._by_metric: dict[str, dict[Labels, int]] = {}
+        self._columns: dict[Labels, _Column] = {}
+        self._seen: dict[int, int] = {}  # series id -> the day (since 1970) its row was last written
+        for series_id, labels, day in clickhouse.rows(
+            "SELECT id, labels, toUInt32(max(seen)) FROM series GROUP BY id, labels"
+        ):
+            self._learn(Labels.of(labels), series_id)
+            self._seen[series_id] = day
+
+    @property
+    def series(self) -> int:
+        """How many series are known."""
+        return len(self._ids)
+
+    def append(self, scrapes: Sequence[StoredScrape], *, batch_id: str) -> None:
+        """Store all of ``scrapes`` or nothing; a repeated ``batch_id`` changes nothing.  Raises ``StoreError``."""
+        if not scrapes:
+            return
+        today = max(scrape.timestamp_ms for scrape in scrapes) // _DAY_MS
+        ids = self._register(scrapes, today, batch_id)
+        stale = np.array([STALE_BITS], dtype=np.uint64).view(np.float64)
+        values, timestamps = [], []
+        for scrape in scrapes:
+            values += [scrape.values, np.repeat(stale, len(scrape.vanished))]
+            timestamps.append(np.full(len(scrape.values) + len(scrape.vanished), scrape.timestamp_ms, dtype=np.int64))
+        rows = pa.table(
+            {
+                "id": pa.array(ids, pa.uint64()),
+                "ts": pa.array(np.concatenate(timestamps)).cast(pa.timestamp("ms", "UTC")),
+                "value": pa.array(np.concatenate(values)),
+            }
+        )
+        self._clickhouse.insert("samples", rows, batch_id=batch_id)
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+        """``SampleSource``: the samples in (start_ms, end_ms], one block a target."""
+        return self._blocks(self._matching(matchers), start_ms, end_ms)
+
+    def _register(self, scrapes: Sequence[StoredScrape], today: int, batch_id: str) -> NDArray[np.uint64]:
+        """The ids of all rows, in order; a series that is new, or new today, gets its row in ``series`` first."""
+        columns = []
+        unseen: dict[int, Labels] = {}
+        for scrape in scrapes:
+            for labels in (scrape.labels, scrape.vanished):
+                if not labels:
+                    continue
+                target = target_of(labels[0])
+                last = self._columns.get(target)
+                if last is None or last.labels is not labels or last.day != today:
+                    last = self._columns[target] = self._column(labels, today, unseen)
+                columns.append(last.ids)
+        if unseen:
+            lines = (
+                orjson.dumps({"id": series_id, "name": one.metric, "labels": dict(one), "seen": today})
+                for series_id, one in unseen.items()
+            )
+            try:
+                self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)
+            except StoreError:
+                self._columns.clear()
+                raise
+            with self._lock:
+                for series_id, one in unseen.items():
+                    self._learn(one, series_id)
+                    self._seen[series_id] = today
+        return np.concatenate(columns)
+
+    def _column(self, labels: Sequence[Labels], today: int, unseen: dict[int, Labels]) -> _Column:
+        ids = np.empty(len(labels), dtype=np.uint64)
+        for position, one in enumerate(labels):
+            series_id = self._ids.get(one)
+            if series_id is None:
+                series_id = one.fingerprint()
+            if self._seen.get(series_id, -1) < today:
+                unseen[series_id] = one
+            ids[position] = series_id
+        return _Column(labels, today, ids)
+
+    def _learn(self, labels: Labels, series_id: int) -> None:
+        self._ids[labels] = series_id
+        self._by_metric.setdefault(labels.metric, {})[labels] = series_id
+
+    def _matching(self, matchers: Sequence[Matcher]) -> list[tuple[Labels, int]]:
+        """Filtered here and not in SQL, so that history and head agree on every regular expression."""
+        with self._lock:
+            candidates = list(self._candidates(matchers))
+        return [(labels, series_id) for labels, series_id in candidates if select(labels, matchers)]
+
+    def _candidates(self, matchers: Sequence[Matcher]) -> Iterable[tuple[Labels, int]]:
+        for matcher in matchers:
+            if matcher.name == METRIC_NAME and matcher.operator is Operator.EQUAL:
+                return self._by_metric.get(matcher.value, {}).items()
+        return self._ids.items()
+
+    def _blocks(self, series: Sequence[tuple[Labels, int]], start_ms: int, end_ms: int) -> Sequence[Block]:
+        if not series or start_ms >= end_ms:
+            return []
+        wanted = ", ".join(str(series_id) for _, series_id in series)
+        found = self._clickhouse.arrow(
+            "SELECT id, toUnixTimestamp64Milli(ts) AS at_ms, value FROM samples "
+            f"WHERE ts > fromUnixTimestamp64Milli({int(start_ms)}, 'UTC') "
+            f"AND ts <= fromUnixTimestamp64Milli({int(end_ms)}, 'UTC') AND id IN ({wanted}) "
+            f"LIMIT {_MAX_SAMPLES + 1}"
+        )
+        if found.num_rows > _MAX_SAMPLES:
+            raise PromQLError(
+                f"the query reads more than {_MAX_SAMPLES:,} samples of history; choose a shorter range or fewer series"
+            )
+        return _to_blocks(series, found["id"].to_numpy(), found["at_ms"].to_numpy(), found["value"].to_numpy())
+
+
+def _to_blocks(
+    series: Sequence[tuple[Labels, int]],
+    ids: NDArray[np.uint64],
+    timestamps: NDArray[np.int64],
+    values: NDArray[np.float64],
+) -> Sequence[Block]:
+    """Samples in any order -> one block a target; series without a sample are left out."""
+    by_id = np.array([series_id for _, series_id in series], dtype=np.uint64)
+    order = np.argsort(by_id)
+    present, which = np.unique(order[np.searchsorted(by_id, ids, sorter=order)], return_inverse=True)
+    targets: dict[Labels, list[int]] = {}
+    for position, index in enumerate(present):
+        targets.setdefault(target_of(series[index][0]), []).append(position)
+    target_number = np.empty(len(present), dtype=np.int64)  # of each present series
+    row_number = np.empty(len(present), dtype=np.int64)
+    for number, members in enumerate(targets.values()):
+        target_number[members] = number
+        row_number[members] = np.arange(len(members))
+    blocks = []
+    by_target = np.argsort(target_number[which], kind="stable")
+    bounds = np.searchsorted(target_number[which][by_target], np.arange(len(targets) + 1))
+    for number, members in enumerate(targets.values()):
+        mine = by_target[bounds[number] : bounds[number + 1]]
+        instants, column = np.unique(timestamps[mine], return_inverse=True)
+        matrix = np.full((len(members), len(instants)), np.nan)
+        matrix[row_number[which[mine]], column] = values[mine]
+        blocks.append(Block(tuple(series[present[member]][0] for member in members), instants, matrix))
+    return blocks
