@@ -110,9 +110,11 @@ class Quantile:
     q: float
 
     def at(self, level: float) -> tuple[Flow, ...]:
-        """Raises ``ValueError`` for a level outside the finite buckets, where no quantile can be read."""
+        """Raises ``ValueError`` for a level that no quantile can read: beyond the finite buckets, or so low in the first
+        that even a histogram with nothing above it reads higher.
+        """
         bounds = self.metric.buckets
-        if not 0 < level <= bounds[-1]:
+        if not self.q * bounds[0] <= level <= bounds[-1]:
             raise ValueError(f"{self.metric.name} cannot show {level}: choose a level within its buckets")
         index = next(i for i, bound in enumerate(bounds) if level <= bound)
         low, high = (bounds[index - 1] if index else 0.0), bounds[index]

@@ -8,11 +8,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import django
 import pytest
+from django.conf import settings
 
 # Django reads its settings once a process, so the folder of this run's records is chosen before any test is imported.
 os.environ["OPSCONSOLE_DATA_DIR"] = tempfile.mkdtemp(prefix="opsconsole-tests-")
 os.environ["DJANGO_SETTINGS_MODULE"] = "opsconsole.config.settings"
+if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # In memory SQLite knows no waiting writers, and our records have several threads.
+    settings.DATABASES["default"]["TEST"] = {"NAME": str(Path(os.environ["OPSCONSOLE_DATA_DIR"]) / "tests.sqlite3")}
+django.setup()
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -19,7 +19,7 @@ Vector = Iterable[tuple[Labels, float]]
 """The result of a rule's query: for each label set of which the condition is true, its value."""
 
 
-class DuplicateLabels(ValueError):
+class DuplicateLabelsError(ValueError):
     """Two results became one label set after the rule's own labels were laid over them."""
 
 
@@ -39,14 +39,25 @@ def step(rule: Rule, vector: Vector, previous: Instances, now_ms: int) -> Step:
     - Within the keep time a returning condition continues the same instance.
     - A firing instance whose hold time was raised past its age is pending again.
 
-    Raises ``DuplicateLabels``; the caller keeps the previous instances then.
+    Raises ``DuplicateLabelsError``; the caller keeps the previous instances then.
     """
     seen = _label(rule, vector)
     instances: dict[Labels, Instance] = {}
     transitions: list[Transition] = []
     for labels, (sample, value) in seen.items():
         before = previous.get(labels)
-        after = _advance(rule, _observe(rule, labels, sample, value, before, now_ms), now_ms)
+        summary, description = rule.sentences(sample, value)
+        observed = Instance(
+            labels=labels,
+            state=before.state if before else State.PENDING,
+            active_at_ms=before.active_at_ms if before else now_ms,
+            fired_at_ms=before.fired_at_ms if before else None,
+            keep_since_ms=None,
+            value=value,
+            summary=summary,
+            description=description,
+        )
+        after = _advance(rule, observed, now_ms)
         instances[labels] = after
         was = before.state if before else State.INACTIVE
         if after.state is not was:
@@ -79,20 +90,11 @@ def _label(rule: Rule, vector: Vector) -> dict[Labels, tuple[Labels, float]]:
     for sample, value in vector:
         labels = rule.identity(sample)
         if labels in seen:
-            raise DuplicateLabels(
+            raise DuplicateLabelsError(
                 f"{rule.name}: two results have the labels {labels}; keep a label that tells them apart in the signal's by"
             )
         seen[labels] = (sample, value)
     return seen
-
-
-def _observe(
-    rule: Rule, labels: Labels, sample: Labels, value: float, before: Instance | None, now_ms: int
-) -> Instance:
-    summary, description = rule.sentences(sample, value)
-    if before is None:
-        return Instance(labels, State.PENDING, now_ms, None, None, value, summary, description)
-    return replace(before, keep_since_ms=None, value=value, summary=summary, description=description)
 
 
 def _keep(rule: Rule, before: Instance, now_ms: int) -> Instance | None:

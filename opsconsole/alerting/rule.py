@@ -15,8 +15,10 @@ ALERT_NAME = "alertname"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``query`` returns a sample for each label set that is in trouble.  ``hold_ms`` is Prometheus' ``for``, ``keep_ms``
-    its ``keep_firing_for``.  ``labels`` are laid over those of the samples."""
+    """``query`` returns a sample for each label set that is in trouble.
+
+    ``hold_ms`` is Prometheus' ``for``, ``keep_ms`` its ``keep_firing_for``.  ``labels`` are laid over the samples'.
+    """
 
     alert: Alert
     query: str
@@ -31,7 +33,7 @@ class Rule:
             query=expression(alert, profile),
             hold_ms=profile.scale(alert.hold) // timedelta(milliseconds=1),
             keep_ms=profile.scale(alert.keep) // timedelta(milliseconds=1),
-            labels=Labels.of(severity=alert.severity.value),
+            labels=Labels.of(alert.labels),
         )
 
     @property

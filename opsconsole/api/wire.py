@@ -6,6 +6,7 @@ Source: Prometheus 3, web/api/v1/api.go and util/jsonutil/marshal.go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -16,6 +17,9 @@ from opsconsole.promql.result import Matrix
 from opsconsole.series.labels import Labels
 
 CONTENT_TYPE = "application/json"
+
+NEVER = "0001-01-01T00:00:00Z"
+"""Go's zero time: it has not happened yet."""
 
 
 class ErrorType(StrEnum):
@@ -88,6 +92,21 @@ def number(value: float) -> str:
     if "e" in text and 1e-6 <= abs(value) < 1e21:
         return f"{Decimal(text):f}"
     return _NOT_FINITE.get(text, text)
+
+
+def exponential(value: float) -> str:
+    """``1.5e+00``, as alerts give their values."""
+    text = _NOT_FINITE.get(repr(value))
+    if text is not None:
+        return text
+    digits = Decimal(repr(value)).normalize().as_tuple().digits
+    return f"{value:.{len(digits) - 1}e}"
+
+
+def rfc3339(at_ms: int) -> str:
+    """UTC with milliseconds: ``2025-11-24T16:00:00.250Z``."""
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat()}.{at_ms % 1000:03d}Z"
 
 
 def seconds(at_ms: int) -> str:

@@ -77,6 +77,8 @@ CHANNEL_LAYERS = {
     )
 }
 
+OPSCONSOLE_API_TOKEN = env.API_TOKEN  # ours, and here because operations stand below config
+
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -119,7 +121,6 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 LOGGING_CONFIG = None  # structlog is set up by the command that starts

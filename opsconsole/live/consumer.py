@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import structlog
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from opsconsole.operations.boards import watch
@@ -58,7 +59,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._mailbox = self._console.hub.open()
         self._sender = asyncio.create_task(self._forward(self._mailbox), name="live sender")
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002
         if self._mailbox is None:
             return  # closed by us; the client has not noticed yet
         try:
@@ -90,7 +91,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if topic is None:
             raise ValueError("nothing to resync; subscribe first")
         async with topic.lock:
-            mailbox.put(await asyncio.to_thread(topic.feed.snapshot))
+            snapshot = database_sync_to_async(topic.feed.snapshot, thread_sensitive=False)
+            mailbox.put(await snapshot())
 
     async def _forward(self, mailbox: Mailbox) -> None:
         try:

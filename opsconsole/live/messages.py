@@ -40,7 +40,9 @@ def parse(text: str) -> Subscribe | Unsubscribe | Resync:
     except orjson.JSONDecodeError:
         raise ValueError('message is no JSON; send an object like {"type": "subscribe", "board": "overview"}') from None
     if not isinstance(message, dict):
-        raise ValueError('message must be an object like {"type": "subscribe", "board": "overview"}')
+        raise ValueError(  # noqa: TRY004  one error type for the sender
+            'message must be an object like {"type": "subscribe", "board": "overview"}'
+        )
     match message.get("type"):
         case "subscribe":
             return Subscribe(_text(message, "board"), _range(message), _variables(message))

@@ -23,11 +23,22 @@ _AFTER_FAILURE_S = 2.0
 
 
 class Relay:
-    """``publish`` is how the browser channel and others say something to everybody; ``run`` passes on what was said."""
+    """``publish`` is how the browser channel and others say something to everybody; between ``start`` and ``stop`` this
+    process' sockets get what was said in any process.
+    """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._layer = get_channel_layer()
+        self._receiver: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._receiver = asyncio.create_task(self._run(), name="live relay")
+
+    async def stop(self) -> None:
+        if self._receiver is not None:
+            self._receiver.cancel()
+            await asyncio.gather(self._receiver, return_exceptions=True)
 
     async def publish(self, message: Mapping[str, Any]) -> None:
         """Send ``message``, a server message of the live protocol, to every socket of every process.
@@ -40,8 +51,7 @@ class Relay:
             log.exception("the channel layer took no message; only this process' viewers see it")
             self._broadcast(message)
 
-    async def run(self) -> None:
-        """Until cancelled.  Comes back by itself when the channel layer was away."""
+    async def _run(self) -> None:
         while True:
             try:
                 await self._receive()

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import structlog
+from channels.db import database_sync_to_async
 from prometheus_client import Counter, Histogram
 
 from opsconsole.operations.boards import settled_ms
@@ -20,7 +21,9 @@ FRAME_SECONDS = Histogram(
     "Seconds to evaluate and encode one frame, shared by all viewers of its topic.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-FRAMES_SKIPPED = Counter("opsconsole_live_frames_skipped", "Frames left out because the one before was still being made.")
+FRAMES_SKIPPED = Counter(
+    "opsconsole_live_frames_skipped", "Frames left out because the one before was still being made."
+)
 FRAMES_FAILED = Counter("opsconsole_live_frames_failed", "Frames that could not be made; the log says why.")
 
 
@@ -35,15 +38,17 @@ class Tick:
         self._console = console
         self._scrape_ms = round(console.profile.scrape.total_seconds() * 1000)
         self._running: dict[Topic, asyncio.Task[None]] = {}
+        self._beat: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        try:
-            while True:
-                await asyncio.sleep(self._wait_ms() / 1000)
-                self.step()
-        finally:
-            await self.stop()
+    async def start(self) -> None:
+        self._beat = asyncio.create_task(self._run(), name="live tick")
+
+    async def stop(self) -> None:
+        """Return when no frame is being made any more."""
+        tasks = [*([self._beat] if self._beat else []), *self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def step(self) -> None:
         """Start a frame for every topic that is due, without waiting for them."""
@@ -60,10 +65,10 @@ class Tick:
         """Wait for the frames that are being made."""
         await asyncio.gather(*self._running.values())
 
-    async def stop(self) -> None:
-        for task in list(self._running.values()):
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._wait_ms() / 1000)
+            self.step()
 
     async def _push(self, topic: Topic) -> None:
         began = time.perf_counter()
@@ -72,7 +77,7 @@ class Tick:
                 now_ms = self._console.clock.now_ms()
                 if not topic.mailboxes or not topic.feed.due(now_ms):
                     return
-                frame = await asyncio.to_thread(topic.feed.advance, now_ms)
+                frame = await database_sync_to_async(topic.feed.advance, thread_sensitive=False)(now_ms)
                 topic.publish(frame)
         except Exception:
             FRAMES_FAILED.inc()

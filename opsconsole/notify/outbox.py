@@ -47,18 +47,14 @@ def claim(channel: str, now_ms: int) -> Parcel | None:
     It takes all rows of the same alert, due or not: one that waited to be tried again travels with the news, and an
     incident that began and ended meanwhile is told once, as ended.
     """
-    due = _claimable(channel, now_ms).filter(Q(state=_State.LEASED) | Q(next_at__lte=at(now_ms)))
-    oldest = due.order_by("id").values_list("group", flat=True).first()
+    news = _untold(channel, now_ms)
+    oldest = news.filter(Q(state=_State.LEASED) | Q(next_at__lte=at(now_ms))).values_list("group", flat=True).first()
     if oldest is None:
         return None
-    wanted = list(
-        _claimable(channel, now_ms).filter(group=oldest).order_by("id").values_list("id", flat=True)[:ROWS_A_MESSAGE]
-    )
+    wanted = list(news.filter(group=oldest).values_list("id", flat=True)[:ROWS_A_MESSAGE])
     lease = uuid4().hex
-    taken = (
-        _claimable(channel, now_ms)
-        .filter(id__in=wanted)
-        .update(state=_State.LEASED, lease=lease, leased_until=at(now_ms + LEASE_MS), attempts=F("attempts") + 1)
+    taken = Delivery.objects.filter(_free(now_ms), id__in=wanted).update(
+        state=_State.LEASED, lease=lease, leased_until=at(now_ms + LEASE_MS), attempts=F("attempts") + 1
     )
     return _parcel(lease) if taken else claim(channel, now_ms)  # another worker was quicker: see what is left
 
@@ -110,14 +106,17 @@ def bury_unconfigured(channels: Iterable[str]) -> int:
     )
 
 
-def _claimable(channel: str, now_ms: int) -> QuerySet[Delivery]:
-    """Rows that nobody holds, of alerts about which nobody is just sending: so news of one alert keep their order."""
-    now = at(now_ms)
+def _free(now_ms: int) -> Q:
+    """Nobody holds the row, or whoever did is taken for dead."""
+    return Q(state=_State.WAITING) | Q(state=_State.LEASED, leased_until__lte=at(now_ms))
+
+
+def _untold(channel: str, now_ms: int) -> QuerySet[Delivery]:
+    """Free rows, the oldest first, of alerts about which nobody is just sending: so news of one alert keep their order."""
     being_sent = Delivery.objects.filter(
-        channel=channel, group=OuterRef("group"), state=_State.LEASED, leased_until__gt=now
+        channel=channel, group=OuterRef("group"), state=_State.LEASED, leased_until__gt=at(now_ms)
     )
-    free = Q(state=_State.WAITING) | Q(state=_State.LEASED, leased_until__lte=now)
-    return Delivery.objects.filter(free, ~Exists(being_sent), channel=channel)
+    return Delivery.objects.filter(_free(now_ms), ~Exists(being_sent), channel=channel).order_by("id")
 
 
 def _parcel(lease: str) -> Parcel:
@@ -132,7 +131,9 @@ def _parcel(lease: str) -> Parcel:
     )
     return Parcel(
         lease=lease,
-        message=Message("msg_" + sha256("\n".join(row.dedup_key for row in rows).encode()).hexdigest()[:32], notification),
+        message=Message(
+            "msg_" + sha256("\n".join(row.dedup_key for row in rows).encode()).hexdigest()[:32], notification
+        ),
         attempt=max(row.attempts for row in rows),
         deadlines_ms={row.id: _deadline_ms(row) for row in rows},
     )

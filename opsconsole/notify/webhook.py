@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -97,7 +97,9 @@ def signing_key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
     except binascii.Error:
-        raise ValueError("OPSCONSOLE_WEBHOOK_SECRET must be base64 after whsec_, or plain text without whsec_") from None
+        raise ValueError(
+            "OPSCONSOLE_WEBHOOK_SECRET must be base64 after whsec_, or plain text without whsec_"
+        ) from None
 
 
 def signature(key: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,9 @@ from opsconsole.promql.error import PromQLError
 from opsconsole.promql.result import Matrix
 from opsconsole.series.duration import format_duration
 from opsconsole.series.timerange import TimeRange
-from signals.model import Unit
+from signals.unit import Unit, format_value
 
+from .alerting import Band, firing_bands
 from .console import Console
 from .frames import Cells, Series, shape
 
@@ -29,9 +30,6 @@ MAX_POINTS = 450
 _STEPS_MS = tuple(1000 * seconds for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600))
 _MAX_VALUE = 200  # characters of a variable
 _LAST_MS = 7_258_118_400_000  # the year 2200
-
-Bands = Callable[[Console, Iterable[str], int, int], Mapping[str, Sequence[Mapping[str, Any]]]]
-"""(console, alert names, start_ms, end_ms) -> when each of them fired, as ``{"from", "to", "severity", "alert"}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +87,7 @@ def step_for(duration_ms: int, scrape_ms: int) -> int:
 
 
 def settled_ms(now_ms: int, scrape_ms: int) -> int:
-    """The newest instant that is worth looking at: scrapes start together at multiples of their interval, and take a
-    moment.
-    """
+    """The newest instant whose samples are all in: a scrape that began before it may still be on its way."""
     return now_ms - min(500, scrape_ms // 4)
 
 
@@ -110,11 +106,10 @@ class LiveBoard:
     block, and must not overlap.  A panel whose query fails carries ``error``; the others do not notice.
     """
 
-    def __init__(self, console: Console, watch: Watch, *, bands: Bands | None = None) -> None:
+    def __init__(self, console: Console, watch: Watch) -> None:
         self._console = console
         self._watch = watch
         self._board = console.boards[watch.board]
-        self._bands = bands or _firing_bands
         self._shown_bands: dict[str, list[Any]] | None = None
         self._at_ms = self._newest_ms(console.clock.now_ms())
         matchers = selector(self._board, dict(watch.variables))
@@ -191,14 +186,14 @@ class LiveBoard:
         if not names:
             return {}
         try:
-            fired = self._bands(self._console, names, start_ms, self._at_ms)
+            fired = firing_bands(names, start_ms, self._at_ms)
         except Exception:
             log.exception("firing bands are missing from a frame", board=self._board.name)
             return {}
         return {
             live.panel.name: bands
             for live in self._panels
-            if (bands := [band for alert in live.panel.alerts for band in fired.get(alert.name, ())])
+            if (bands := [_band(alert, span) for alert in live.panel.alerts for span in fired.get(alert.name, ())])
         }
 
 
@@ -211,7 +206,7 @@ class _Queries:
         self._results: dict[tuple[str, int], Matrix | str] = {}
 
     def over(self, texts: Iterable[str], *, newest: bool) -> list[Matrix]:
-        """Matrices of ``texts`` over the frame, or at its last instant.  Raises ``_Failed``."""
+        """Matrices of ``texts`` over the frame, or at its last instant.  Raises ``_QueryError``."""
         start_ms, end_ms, step_ms = self._span
         if newest:
             start_ms = end_ms
@@ -221,7 +216,7 @@ class _Queries:
             if result is None:
                 result = self._results[text, start_ms] = self._evaluate(text, start_ms, end_ms, step_ms)
             if isinstance(result, str):
-                raise _Failed(result)
+                raise _QueryError(result)
             matrices.append(result)
         return matrices
 
@@ -235,7 +230,7 @@ class _Queries:
             return "the telemetry store did not answer; see the console's log"
 
 
-class _Failed(Exception):
+class _QueryError(Exception):
     """Why a panel has no data, in one line."""
 
 
@@ -255,7 +250,7 @@ class _LivePanel:
         try:
             matrices = queries.over(self._texts, newest=table)
             cells = shape(self.panel, matrices)
-        except (_Failed, ValueError) as error:
+        except (_QueryError, ValueError) as error:
             return {"error": str(error)}
         instants = matrices[0].timestamps if matrices else np.empty(0, np.int64)
         self._remember(cells, instants)
@@ -269,7 +264,7 @@ class _LivePanel:
         try:
             matrices = queries.over(self._texts, newest=True)
             cells = shape(self.panel, matrices, known)
-        except (_Failed, ValueError) as error:
+        except (_QueryError, ValueError) as error:
             self._shown = None
             return {"error": str(error)}
         self._seen_ms = {series: self._seen_ms.get(series, start_ms) for series in cells.series}
@@ -322,19 +317,19 @@ def _threshold(alert: Alert, panel: Panel) -> dict[str, Any]:
         "query": next(drawn, None),
         "value": alert.threshold,
         "direction": alert.direction.value,
-        "label": f"alert {side} {_amount(alert.threshold, alert.signal.unit)}",
+        "label": f"alert {side} {format_value(alert.threshold, alert.signal.unit)}",
         "severity": alert.severity.value,
     }
 
 
-def _amount(value: float, unit: Unit) -> str:
-    match unit:
-        case Unit.RATIO:
-            return f"{value * 100:g} %"
-        case Unit.COUNT:
-            return f"{value:g}"
-        case _:
-            return f"{value:g} {unit.value}"
+def _band(alert: Alert, span: Band) -> dict[str, Any]:
+    from_ms, to_ms, severity = span
+    return {
+        "from": from_ms / 1000,
+        "to": None if to_ms is None else to_ms / 1000,
+        "severity": severity,
+        "alert": alert.name,
+    }
 
 
 def _resolve(range_: TimeRange, now_ms: int) -> tuple[int, int]:
@@ -351,11 +346,3 @@ def _scrape_ms(console: Console) -> int:
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
-
-
-def _firing_bands(
-    console: Console, alerts: Iterable[str], start_ms: int, end_ms: int
-) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    from .alerting import firing_bands
-
-    return firing_bands(console, alerts, start_ms, end_ms)

@@ -114,11 +114,14 @@ def _fullest(rows: Mapping[Series, Values], known: Collection[Series]) -> tuple[
 
 
 def _ranked_rows(panel: Panel, rows: Mapping[Series, Values]) -> tuple[list[Series], int]:
-    """The cells of the ``MAX_SERIES`` highest rows by the first query, highest first; a row is a value of ``panel.key``."""
+    """The cells of the ``MAX_SERIES`` highest rows, highest first; a row is a value of ``panel.key``, and as high as the
+    column with the bar, or the first one.
+    """
+    column = next((index for index, query in enumerate(panel.queries) if query.bar), 0)
     rank: dict[str, float] = {}
     for series, row in rows.items():
         key = series.labels.get(panel.key)
-        value = row[-1] if series.query == 0 and not np.isnan(row[-1]) else -np.inf
+        value = row[-1] if series.query == column and not np.isnan(row[-1]) else -np.inf
         rank[key] = max(value, rank.get(key, -np.inf))
     keys = sorted(rank, key=lambda key: (-rank[key], key))
     place = {key: index for index, key in enumerate(keys[:MAX_SERIES])}

@@ -13,6 +13,14 @@ from opsconsole.series.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number without labels at one instant, Unix milliseconds."""
+
+    timestamp_ms: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     """S series at T evaluation instants.
 

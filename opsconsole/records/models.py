@@ -25,16 +25,18 @@ class Incident(models.Model):
     """Since when the condition was true; it fired after the hold time."""
     fired_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
-    acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     acknowledged_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
+        constraints = (
             models.UniqueConstraint(
                 fields=["fingerprint"], condition=models.Q(resolved_at=None), name="one_open_incident_per_label_set"
-            )
-        ]
-        indexes = [models.Index(fields=["alert", "fired_at"]), models.Index(fields=["fired_at"])]
+            ),
+        )
+        indexes = (models.Index(fields=["alert", "fired_at"]), models.Index(fields=["fired_at"]))
 
     def __str__(self) -> str:
         return self.summary
@@ -77,7 +79,7 @@ class Transition(models.Model):
     reason = models.CharField(max_length=100)
 
     class Meta:
-        ordering = ["at", "id"]
+        ordering = ("at", "id")
 
     def __str__(self) -> str:
         return f"{self.before} to {self.after}: {self.reason}"
@@ -107,7 +109,7 @@ class Delivery(models.Model):
     delivered_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["channel", "state", "next_at"])]
+        indexes = (models.Index(fields=["channel", "state", "next_at"]),)
 
     def __str__(self) -> str:
         return f"{self.dedup_key} ({self.state})"

@@ -12,6 +12,12 @@ from .labels import Labels
 
 Timestamps = NDArray[np.int64]
 Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_NAN_SAMPLE_BITS = 0x7FF8000000000001
+
+NAN_SAMPLE = float(np.int64(_NAN_SAMPLE_BITS).view(np.float64))
+"""A sample whose value is NaN, in the bits Prometheus gives it.  Every other NaN in a block means: no sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +27,17 @@ class Block:
     ``labels``: S label sets, metric name included.
     ``timestamps``: int64[P], Unix milliseconds, strictly ascending.
     ``values``: float64[S, P]; NaN where the series had no sample in that scrape, which also ends it (a staleness marker).
+    A sample that really is NaN is stored as ``NAN_SAMPLE``.
     """
 
     labels: Sequence[Labels]
     timestamps: Timestamps
     values: Values
+
+
+def is_sample(values: Values) -> Mask:
+    """Which cells of a block hold a sample."""
+    sampled = ~np.isnan(values)
+    if not sampled.all():
+        sampled |= values.view(np.int64) == _NAN_SAMPLE_BITS
+    return sampled

@@ -36,6 +36,11 @@ class Labels(tuple[tuple[str, str], ...]):
     def drop(self, names: Collection[str]) -> Labels:
         return Labels(pair for pair in self if pair[0] not in names)
 
+    def without_metric(self) -> Labels:
+        if self and self[0][0] == METRIC_NAME:  # where it usually sorts; a slice is far cheaper than a filter
+            return Labels(self[1:])
+        return self.drop((METRIC_NAME,))
+
     def as_dict(self) -> dict[str, str]:
         return dict(self)
 
@@ -47,9 +52,13 @@ class Labels(tuple[tuple[str, str], ...]):
         return int.from_bytes(digest.digest())
 
     def __str__(self) -> str:
-        quoted = (f'{name}="{_escape(value)}"' for name, value in self if name != METRIC_NAME)
-        return f"{self.metric}{{{', '.join(quoted)}}}"
+        """As PromQL writes the series: ``up{job="web"}``, ``up``, ``{job="web"}``, ``{}``."""
+        metric = self.metric
+        quoted = ", ".join(f"{name}={quote(value)}" for name, value in self if name != METRIC_NAME)
+        return f"{metric}{{{quoted}}}" if quoted or not metric else metric
 
 
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def quote(value: str) -> str:
+    """A PromQL string literal."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -18,7 +18,7 @@ class TimeRange:
         for field, text in (("from", self.start), ("to", self.end)):
             try:
                 _resolve(text, 0)
-            except ValueError:
+            except (ValueError, OverflowError):  # float("inf") has no milliseconds
                 raise ValueError(
                     f"{field}={text!r} is no time; write now, now-15m, or Unix seconds like 1764000000"
                 ) from None

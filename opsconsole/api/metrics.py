@@ -1,0 +1,72 @@
+"""The console's own ``/metrics``: what its parts count, and how they are at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+
+from opsconsole import __version__
+from opsconsole.operations.console import Console, current
+
+
+@require_safe
+@login_not_required
+def metrics(request: HttpRequest) -> HttpResponse:
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return HttpResponse(encode(_Everything()), content_type=content_type)
+
+
+class _Everything:
+    """The process' registry, and the console's state read when asked: what stands still needs no counter."""
+
+    def collect(self) -> Iterable[Metric]:
+        yield from REGISTRY.collect()
+        yield InfoMetricFamily("opsconsole_build", "Version of this console.", value={"version": __version__})
+        try:
+            console = current()
+        except RuntimeError:  # this process does not serve; its own numbers still help
+            return
+        yield from _live(console)
+        yield from _scrapes(console)
+        yield from _traces(console)
+
+
+def _live(console: Console) -> Iterable[Metric]:
+    stats = console.hub.stats()
+    yield GaugeMetricFamily("opsconsole_live_sockets", "Open WebSockets.", stats.sockets)
+    yield GaugeMetricFamily("opsconsole_live_topics", "Different subscriptions that somebody looks at.", stats.topics)
+    yield CounterMetricFamily("opsconsole_live_frames_sent", "Frames handed to sockets.", stats.frames_sent)
+    yield CounterMetricFamily(
+        "opsconsole_live_frames_dropped", "Frames a socket was too slow for.", stats.frames_dropped
+    )
+
+
+def _scrapes(console: Console) -> Iterable[Metric]:
+    up = GaugeMetricFamily("opsconsole_target_up", "Whether the last scrape went well.", labels=("job", "instance"))
+    duration = GaugeMetricFamily(
+        "opsconsole_target_scrape_duration_seconds", "Seconds the last scrape took.", labels=("job", "instance")
+    )
+    samples = GaugeMetricFamily(
+        "opsconsole_target_scrape_samples", "Samples of the last scrape.", labels=("job", "instance")
+    )
+    for status in console.scraper.status:
+        labels = (status.target.job, status.target.instance)
+        up.add_metric(labels, float(status.state.value == "up"))
+        duration.add_metric(labels, status.duration_s)
+        samples.add_metric(labels, status.samples)
+    yield from (up, duration, samples)
+
+
+def _traces(console: Console) -> Iterable[Metric]:
+    state = console.spans.state
+    yield GaugeMetricFamily("opsconsole_spans_pending", "Spans that wait to be stored.", state.pending)
+    spans = CounterMetricFamily("opsconsole_spans", "Spans received, by what became of them.", labels=("outcome",))
+    for outcome, count in (("stored", state.stored), ("failed", state.failed), ("refused", state.refused)):
+        spans.add_metric((outcome,), count)
+    yield spans

@@ -1,0 +1,140 @@
+"""Ad-hoc queries: what people and programs ask besides the boards, within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from opsconsole.promql.error import PromQLError
+from opsconsole.promql.parse import parse
+from opsconsole.promql.plan import Selector
+from opsconsole.promql.result import Matrix, Scalar
+from opsconsole.series.labels import METRIC_NAME, Labels
+from opsconsole.series.matcher import Matcher
+
+from .console import Console
+
+log = structlog.get_logger(__name__)
+
+MAX_POINTS = 11_000
+"""Instants of one range query, the number Prometheus takes: enough for a week by the minute."""
+
+TIMEOUT_S = 30.0
+
+_AT_ONCE = 4  # as many as the store has sessions; numpy and the store work outside the interpreter's lock
+_pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="query")
+
+T = TypeVar("T")
+
+
+class BadQuery(ValueError):
+    """The question makes no sense; one line."""
+
+
+class QueryFailed(Exception):
+    """The question makes sense and has no answer; one line."""
+
+
+class QueryTimeout(Exception):
+    """No answer in time; one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Evaluation instants from ``start_ms`` to ``end_ms``, both included where ``step_ms`` meets them."""
+
+    start_ms: int
+    end_ms: int
+    step_ms: int
+
+    def __post_init__(self) -> None:
+        if self.end_ms < self.start_ms:
+            raise BadQuery('invalid parameter "end": end timestamp must not be before start time')
+        if self.step_ms <= 0:
+            raise BadQuery(
+                'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
+                "Try a positive integer"
+            )
+        if (self.end_ms - self.start_ms) // self.step_ms > MAX_POINTS:
+            raise BadQuery(
+                f"exceeded maximum resolution of {MAX_POINTS:,} points per timeseries. "
+                "Try decreasing the query resolution (?step=XX)"
+            )
+
+
+def instant(console: Console, query: str, at_ms: int, timeout_s: float = TIMEOUT_S) -> Matrix | Scalar:
+    """The value of ``query`` at one instant.  Raises ``BadQuery``, ``QueryFailed`` or ``QueryTimeout``."""
+    _check(query)
+    return _within(timeout_s, lambda: console.engine.instant(query, at_ms))
+
+
+def range_(console: Console, query: str, span: Span, timeout_s: float = TIMEOUT_S) -> Matrix:
+    """The values of ``query`` over a span.  Raises as ``instant`` does."""
+    _check(query)
+    return _within(timeout_s, lambda: console.engine.range(query, span.start_ms, span.end_ms, span.step_ms))
+
+
+def series(
+    console: Console, selectors: Collection[str], start_ms: int, end_ms: int, timeout_s: float = TIMEOUT_S
+) -> list[Labels]:
+    """The label sets that any of ``selectors`` means and that have a sample in (start_ms, end_ms], sorted; without a
+    selector, all.  Raises as ``instant`` does.
+    """
+    wanted = [_matchers(text) for text in selectors] or [()]
+
+    def select() -> list[Labels]:
+        blocks = (block for matchers in wanted for block in console.engine.source.select(matchers, start_ms, end_ms))
+        return sorted({labels for block in blocks for labels in block.labels})
+
+    return _within(timeout_s, select)
+
+
+def label_names(found: Iterable[Labels]) -> list[str]:
+    return sorted({name for labels in found for name, _ in labels})
+
+
+def label_values(found: Iterable[Labels], name: str) -> list[str]:
+    return sorted({value for labels in found if (value := labels.get(name))})
+
+
+def metric_names(found: Iterable[Labels]) -> list[str]:
+    return label_values(found, METRIC_NAME)
+
+
+def _check(query: str) -> None:
+    try:
+        parse(query)
+    except PromQLError as error:
+        raise BadQuery(f'invalid parameter "query": {error}') from None
+
+
+def _matchers(text: str) -> Sequence[Matcher]:
+    try:
+        plan = parse(text)
+    except PromQLError as error:
+        raise BadQuery(f'invalid parameter "match[]": {error}') from None
+    if not isinstance(plan, Selector):
+        raise BadQuery(f'invalid parameter "match[]": {text!r} is no selector; write one like up{{job="web"}}')
+    return plan.matchers
+
+
+def _within(timeout_s: float, work: Callable[[], T]) -> T:
+    """Run ``work`` on one of few threads, so that many or slow questions wait for each other and not the console for
+    them.  Work that is over its time still runs to its end, but nobody waits for it.
+    """
+    future: Future[T] = _pool.submit(work)
+    try:
+        return future.result(timeout=timeout_s)
+    except FutureTimeoutError:
+        future.cancel()
+        raise QueryTimeout(f"no answer within {timeout_s:g} s; ask for less, or fewer at once") from None
+    except PromQLError as error:
+        raise QueryFailed(" ".join(str(error).split())) from None
+    except Exception as error:
+        log.exception("a query failed")
+        raise QueryFailed("the telemetry store did not answer; see the console's log") from error

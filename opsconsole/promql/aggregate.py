@@ -1,0 +1,189 @@
+"""Aggregations: ``sum by (job) (...)`` and its kin, over all instants at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsconsole.series.block import Mask, Values
+from opsconsole.series.labels import Labels
+
+from .plan import Grouping
+from .summation import grouped_sums
+from .vector import Groups, Vector
+
+Numbers = NDArray[np.float64]
+
+
+class Members:
+    """The rows of a vector sorted by group: group g is the rows ``starts[g]`` to ``starts[g] + sizes[g]``."""
+
+    def __init__(self, vector: Vector, grouping: Grouping) -> None:
+        groups = Groups.of(vector.labels, grouping)
+        self.labels = vector.labels  # in their old order
+        self.groups = groups
+        self.order = groups.order
+        self.starts = groups.starts
+        self.values: Values = vector.values[self.order]
+        self.present: Mask = vector.present[self.order]
+        self.complete = bool(self.present.all())
+        counts = groups.sizes[:, np.newaxis] if self.complete else self._added(self.present)
+        self.counts: NDArray[np.intp] = np.broadcast_to(counts, (len(groups.labels), vector.values.shape[1]))
+
+    def filled(self, value: float) -> Values:
+        """float64[S, T]: the values, with ``value`` where there is none."""
+        return self.values if self.complete else np.where(self.present, self.values, value)
+
+    def spread(self, of_groups: Values | NDArray[np.intp]) -> Values:
+        """float64[S, T]: for each row the value of its group."""
+        return np.repeat(of_groups, self.groups.sizes, axis=0)
+
+    def _added(self, rows: Mask) -> NDArray[np.intp]:
+        return np.add.reduceat(rows, self.starts, axis=0, dtype=np.intp)
+
+
+def aggregate(operator: str, vector: Vector, grouping: Grouping) -> Vector:
+    """One series a group, by an aggregation without a parameter."""
+    if not vector.labels:
+        return vector
+    members = Members(vector, grouping)
+    return Vector(members.groups.labels, _REDUCTIONS[operator](members), members.counts > 0)
+
+
+def aggregate_by(operator: str, vector: Vector, grouping: Grouping, parameter: Numbers) -> Vector:
+    """By topk, bottomk or quantile.  ``parameter``: float64[T]."""
+    if not vector.labels:
+        return vector
+    return _PARAMETRIC[operator](Members(vector, grouping), parameter)
+
+
+def count_values(label: str, vector: Vector, grouping: Grouping) -> Vector:
+    """How many series of a group have each value; the value becomes a label."""
+    if not vector.labels:
+        return vector
+    groups = Groups.of(vector.labels, grouping)
+    distinct, code = np.unique(vector.values, return_inverse=True)
+    pair = groups.ids[:, np.newaxis] * distinct.size + code.reshape(vector.values.shape)
+    pairs, row = np.unique(pair[vector.present], return_inverse=True)
+    counts = np.zeros((pairs.size, vector.values.shape[1]))
+    np.add.at(counts, (row, np.nonzero(vector.present)[1]), 1.0)
+    labels = [
+        Labels.of(groups.labels[number // distinct.size], **{label: format_value(distinct[number % distinct.size])})
+        for number in pairs.tolist()
+    ]
+    return Vector(labels, counts, counts > 0)
+
+
+def _sum(members: Members) -> Values:
+    return grouped_sums(members.filled(0.0), members.starts)
+
+
+def _mean(members: Members) -> Values:
+    values = members.filled(0.0)
+    sums = grouped_sums(values, members.starts)
+    if np.isfinite(sums).all():
+        return sums / members.counts
+    divided = grouped_sums(values / members.spread(members.counts), members.starts)  # perhaps only the sum was too big
+    return np.where(np.isfinite(sums), sums / members.counts, divided)
+
+
+def _minimum(members: Members) -> Values:
+    return np.fmin.reduceat(members.filled(np.nan), members.starts, axis=0)
+
+
+def _maximum(members: Members) -> Values:
+    return np.fmax.reduceat(members.filled(np.nan), members.starts, axis=0)
+
+
+def _count(members: Members) -> Values:
+    return members.counts.astype(np.float64)
+
+
+def _group(members: Members) -> Values:
+    return np.ones(members.counts.shape)
+
+
+def _variance(members: Members) -> Values:
+    """Of the distances to the smallest member, so that equal values have none at all."""
+    distances = members.values - members.spread(_minimum(members))
+    counts = members.counts
+    means = grouped_sums(np.where(members.present, distances, 0.0), members.starts) / counts
+    deviations = np.where(members.present, distances - members.spread(means), 0.0)
+    return grouped_sums(deviations * deviations, members.starts) / counts
+
+
+def _deviation(members: Members) -> Values:
+    return np.sqrt(_variance(members))
+
+
+def _quantile(members: Members, q: Numbers) -> Vector:
+    """Linear between the two nearest ranks; -Inf below 0 and +Inf above 1."""
+    ascending = np.take_along_axis(members.values, _ranking(members, members.values, nan_first=True), axis=0)
+    last = np.maximum(members.counts - 1, 0)
+    position = np.where(np.isnan(q), 0.0, np.clip(q, 0.0, 1.0)) * last
+    below = np.floor(position).astype(np.intp)
+    start = members.starts[:, np.newaxis]
+    low = np.take_along_axis(ascending, start + below, axis=0)
+    high = np.take_along_axis(ascending, start + np.minimum(below + 1, last), axis=0)
+    weight = position - below
+    values = low * (1 - weight) + high * weight
+    values = np.select([np.isnan(q), q < 0, q > 1], [np.nan, -np.inf, np.inf], values)
+    return Vector(members.groups.labels, values, members.counts > 0)
+
+
+def _topk(members: Members, k: Numbers) -> Vector:
+    return _first(members, k, -members.values)
+
+
+def _bottomk(members: Members, k: Numbers) -> Vector:
+    return _first(members, k, members.values)
+
+
+def _first(members: Members, k: Numbers, keys: Values) -> Vector:
+    """The k series of each group with the lowest keys at each instant, under their own labels; NaN comes last."""
+    ranking = _ranking(members, keys, nan_first=False)
+    rank = np.arange(len(members.order)) - np.repeat(members.starts, members.groups.sizes)
+    chosen = np.zeros_like(members.present)
+    np.put_along_axis(chosen, ranking, rank[:, np.newaxis] < np.trunc(k), axis=0)
+    chosen &= members.present
+    rows = np.flatnonzero(chosen.any(axis=1))
+    if chosen.shape[1] == 1:  # an instant query shows them in their order
+        rows = ranking[chosen[ranking[:, 0], 0], 0]
+    return Vector([members.labels[row] for row in members.order[rows]], members.values[rows], chosen[rows])
+
+
+def _ranking(members: Members, keys: Values, *, nan_first: bool) -> NDArray[np.intp]:
+    """intp[S, T]: in each column the rows of group after group, by ascending key within each; absent ones last."""
+    group = np.repeat(np.arange(len(members.starts)), members.groups.sizes)[:, np.newaxis]
+    odd = np.isnan(keys)
+    nature = np.where(members.present, -1 * odd if nan_first else 1 * odd, 2)
+    return np.lexsort((keys, nature, np.broadcast_to(group, keys.shape)), axis=0)
+
+
+def format_value(value: float) -> str:
+    """A sample value as Prometheus writes it: the shortest digits, without an exponent."""
+    if np.isnan(value):
+        return "NaN"
+    if np.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return np.format_float_positional(value, trim="-")
+
+
+_REDUCTIONS: dict[str, Callable[[Members], Values]] = {
+    "sum": _sum,
+    "avg": _mean,
+    "min": _minimum,
+    "max": _maximum,
+    "count": _count,
+    "group": _group,
+    "stddev": _deviation,
+    "stdvar": _variance,
+}
+_PARAMETRIC: dict[str, Callable[[Members, Numbers], Vector]] = {
+    "topk": _topk,
+    "bottomk": _bottomk,
+    "quantile": _quantile,
+}
+OPERATORS = frozenset((*_REDUCTIONS, *_PARAMETRIC, "count_values"))

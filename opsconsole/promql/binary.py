@@ -1,0 +1,148 @@
+"""Binary operators: between numbers, between a vector and a number, and between vectors that match by labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsconsole.series.block import Mask, Values
+from opsconsole.series.labels import Labels, quote
+
+from .error import PromQLError
+from .plan import Binary, Cardinality, Grouping
+from .vector import Groups, Vector, merged, overlapping
+
+_ARITHMETIC: dict[str, np.ufunc] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "%": np.fmod,
+    "^": np.power,
+    "atan2": np.arctan2,
+}
+_COMPARISONS: dict[str, np.ufunc] = {
+    "==": np.equal,
+    "!=": np.not_equal,
+    ">": np.greater,
+    "<": np.less,
+    ">=": np.greater_equal,
+    "<=": np.less_equal,
+}
+SET_OPERATORS = frozenset(("and", "or", "unless"))
+
+
+def numbers(node: Binary, left: Values, right: Values) -> Values:
+    """Between two scalars, float64[T]; a comparison is 1 or 0."""
+    operation = _ARITHMETIC.get(node.operator) or _COMPARISONS[node.operator]
+    result: Values = operation(left, right).astype(np.float64)
+    return result
+
+
+def vector_and_number(node: Binary, vector: Vector, number: Values, *, swapped: bool) -> Vector:
+    """``number``: float64[T]; ``swapped`` when it stands on the left.  A filtering comparison keeps the vector's value."""
+    left, right = (number, vector.values) if swapped else (vector.values, number)
+    if node.operator in _ARITHMETIC:
+        return Vector(vector.labels, _ARITHMETIC[node.operator](left, right), vector.present).without_metric()
+    holds = _COMPARISONS[node.operator](left, right)
+    if node.returns_bool:
+        return Vector(vector.labels, holds.astype(np.float64), vector.present).without_metric()
+    return Vector(vector.labels, vector.values, vector.present & holds)
+
+
+def vectors(node: Binary, left: Vector, right: Vector) -> Vector:
+    """Between series whose labels match.  Raises ``PromQLError`` where that is ambiguous at some instant."""
+    if node.operator in SET_OPERATORS:
+        return _combined(node.operator, left, right, node.matching.grouping)
+    swapped = node.matching.cardinality is Cardinality.ONE_TO_MANY
+    many, one = (right, left) if swapped else (left, right)
+    many_rows, one_rows = _pairs(node, many, one)
+    labels = [_result_labels(node, many.labels[m], one.labels[o]) for m, o in zip(many_rows, one_rows, strict=True)]
+    both = many.present[many_rows] & one.present[one_rows]
+    if node.matching.cardinality is Cardinality.ONE_TO_ONE and overlapping(both, one_rows):
+        raise PromQLError(
+            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)", node.position
+        )
+    a, b = many.values[many_rows], one.values[one_rows]
+    if swapped:
+        a, b = b, a
+    if node.operator in _ARITHMETIC:
+        return _unique(node, labels, _ARITHMETIC[node.operator](a, b), both)
+    holds = _COMPARISONS[node.operator](a, b)
+    if node.returns_bool:
+        return _unique(node, labels, holds.astype(np.float64), both)
+    # Matches that the comparison then filters away must be unique too, so filter last.
+    result, passing = _unique(node, labels, a, both), _unique(node, labels, holds.astype(np.float64), both)
+    return Vector(result.labels, result.values, result.present & (passing.values > 0))
+
+
+def _unique(node: Binary, labels: list[Labels], values: Values, present: Mask) -> Vector:
+    message = "multiple matches for labels: grouping labels must ensure unique matches"
+    return merged(Vector(labels, values, present), message, node.position)
+
+
+def _pairs(node: Binary, many: Vector, one: Vector) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows of both sides that match, pair by pair."""
+    key = node.matching.grouping.key
+    homes: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
+    for row, labels in enumerate(one.labels):
+        homes[key(labels)].append(row)
+    _refuse_duplicates(node, homes, many, one)
+    pairs = [(row, match) for row, labels in enumerate(many.labels) for match in homes.get(key(labels), ())]
+    index = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return index[:, 0], index[:, 1]
+
+
+def _refuse_duplicates(
+    node: Binary, homes: dict[tuple[tuple[str, str], ...], list[int]], many: Vector, one: Vector
+) -> None:
+    asked = many.present.any(axis=0)  # an empty side matches nothing, so nothing is ambiguous there
+    for group, rows in homes.items():
+        clash = (one.present[rows].sum(axis=0) > 1) & asked
+        if len(rows) > 1 and clash.any():
+            there = sorted(one.labels[row] for row in rows if one.present[row, clash.argmax()])
+            side = "left" if node.matching.cardinality is Cardinality.ONE_TO_MANY else "right"
+            raise PromQLError(
+                f"found duplicate series for the match group {_text(group)} on the {side} hand-side of the operation: "
+                f"[{_text(there[0])}, {_text(there[1])}];many-to-many matching not allowed: "
+                "matching labels must be unique on one side",
+                node.position,
+            )
+
+
+def _text(pairs: tuple[tuple[str, str], ...]) -> str:
+    return "{" + ", ".join(f"{name}={quote(value)}" for name, value in pairs) + "}"
+
+
+def _result_labels(node: Binary, many: Labels, one: Labels) -> Labels:
+    matching = node.matching
+    labels = many
+    if node.operator in _ARITHMETIC or node.returns_bool:
+        labels = labels.without_metric()
+    if matching.cardinality is Cardinality.ONE_TO_ONE:
+        names = matching.grouping.names
+        return labels.drop(names) if matching.grouping.without else labels.keep(names)
+    if matching.include:
+        included = {name: one.get(name) for name in matching.include}
+        return Labels.of({**dict(labels), **included})
+    return labels
+
+
+def _combined(operator: str, left: Vector, right: Vector, grouping: Grouping) -> Vector:
+    """``and``, ``or``, ``unless``: by whether the other side has a series with equal matching labels at that instant."""
+    if operator == "or":
+        extra = Vector(right.labels, right.values, right.present & ~_matched(right, left, grouping))
+        return merged(Vector.joined([left, extra], left.values.shape[1]))
+    matched = _matched(left, right, grouping)
+    return Vector(left.labels, left.values, left.present & (matched if operator == "and" else ~matched))
+
+
+def _matched(vector: Vector, others: Vector, grouping: Grouping) -> Mask:
+    """bool[S, T]: where one of the others is present with the matching labels of each series."""
+    groups = Groups.of([*vector.labels, *others.labels], grouping)
+    mine, theirs = groups.ids[: len(vector.labels)], groups.ids[len(vector.labels) :]
+    present = np.zeros((len(groups.labels), vector.values.shape[1]), dtype=bool)
+    np.logical_or.at(present, theirs, others.present)
+    return present[mine]

@@ -1,0 +1,178 @@
+"""Runs the commands of a script against the engine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite, isnan
+from pathlib import Path
+
+import numpy as np
+
+from opsconsole.series.block import NAN_SAMPLE, Block
+from opsconsole.series.labels import METRIC_NAME, Labels
+from opsconsole.series.matcher import Matcher, select
+
+from ..engine import Engine
+from ..error import PromQLError
+from ..memory import MemorySource
+from ..result import Matrix, Scalar
+from .grammar import Clear, Eval, Gap, Histogram, Load, Point, Series, Stale, parse_script
+
+_TOLERANCE = 1e-6  # that of promqltest, whose expectations are written with few digits
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The outcome of one ``eval``.  ``reason``: why it was skipped, or what was expected and got."""
+
+    file: str
+    line: int
+    query: str
+    verdict: Verdict
+    reason: str = ""
+
+
+class _Samples(MemorySource):
+    """The loaded series; notices when a query reaches for native histograms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._native: list[Labels] = []
+        self.touched_native = False
+
+    def load(self, command: Load) -> None:
+        alike: dict[tuple[int, ...], list[tuple[Labels, list[float]]]] = defaultdict(list)
+        for series in command.series:
+            labels = series.labels
+            if any(isinstance(point, Histogram) for point in series.points):
+                self._native.append(labels)
+                continue
+            if command.histograms and labels.metric.endswith("_bucket"):
+                self._native.append(Labels.of(labels.drop(("le",)), **{METRIC_NAME: labels.metric[: -len("_bucket")]}))
+            taken = tuple(number for number, point in enumerate(series.points) if not isinstance(point, Gap))
+            alike[taken].append((labels, [_cell(series.points[number]) for number in taken]))
+        for taken, rows in alike.items():
+            timestamps = np.array(taken, dtype=np.int64) * command.step_ms
+            self.add(Block([labels for labels, _ in rows], timestamps, np.array([cells for _, cells in rows])))
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+        self.touched_native |= any(select(labels, matchers) for labels in self._native)
+        return super().select(matchers, start_ms, end_ms)
+
+
+def _cell(point: Point) -> float:
+    if isinstance(point, Stale):
+        return np.nan
+    return point if isinstance(point, float) and not isnan(point) else NAN_SAMPLE
+
+
+def run_file(path: Path) -> Iterator[Case]:
+    """One case for each ``eval``.  Raises ``ValueError`` for a line that is no script."""
+    samples = _Samples()
+    for command in parse_script(path.read_text()):
+        match command:
+            case Clear():
+                samples = _Samples()
+            case Load():
+                samples.load(command)
+            case Eval():
+                verdict, reason = _judge(command, samples)
+                yield Case(path.name, command.line, command.query, verdict, reason)
+
+
+def _judge(command: Eval, samples: _Samples) -> tuple[Verdict, str]:
+    if command.histogram or any(isinstance(point, Histogram) for series in command.series for point in series.points):
+        return Verdict.SKIPPED, "native histogram"
+    samples.touched_native = False
+    engine = Engine(samples)
+    result: Matrix | Scalar
+    try:
+        if command.step_ms:
+            result = engine.range(command.query, command.start_ms, command.end_ms, command.step_ms)
+        else:
+            result = engine.instant(command.query, command.start_ms)
+    except PromQLError as error:
+        if error.message.startswith("unsupported"):
+            return Verdict.SKIPPED, error.message
+        failure: str | None = error.message
+    else:
+        failure = None
+    if samples.touched_native:
+        return Verdict.SKIPPED, "native histogram"
+    if failure is not None:
+        expected = command.fails and command.message in ("", failure)
+        return (
+            (Verdict.PASSED, "")
+            if expected
+            else (Verdict.FAILED, f"expected {_wanted(command)}, got error {failure!r}")
+        )
+    got = _got(result)
+    if command.fails or not _equal(command, got):
+        return Verdict.FAILED, f"expected {_wanted(command)}, got {_shown(got)}"
+    return Verdict.PASSED, ""
+
+
+def _got(result: Matrix | Scalar) -> float | list[Series]:
+    if isinstance(result, Scalar):
+        return result.value
+    return [
+        Series(labels, tuple(value if there else Gap() for value, there in zip(values, present, strict=True)))
+        for labels, values, present in zip(result.labels, result.values.tolist(), result.present.tolist(), strict=True)
+    ]
+
+
+def _equal(command: Eval, got: float | list[Series]) -> bool:
+    if isinstance(got, float):
+        return command.scalar is not None and _close(command.scalar, got)
+    wanted = command.series
+    if command.scalar is not None:  # a scalar in a range query is one series
+        wanted = [Series(Labels(), (command.scalar,))]
+    if command.ordered and [series.labels for series in wanted] != [series.labels for series in got]:
+        return False
+    points = {series.labels: series.points for series in got}
+    if len(points) != len(wanted) or len(got) != len(wanted):
+        return False
+    return all(series.labels in points and _same_points(series.points, points[series.labels]) for series in wanted)
+
+
+def _same_points(wanted: tuple[Point, ...], got: tuple[Point, ...]) -> bool:
+    padded = wanted + (Gap(),) * (len(got) - len(wanted))
+    return len(padded) == len(got) and all(
+        _close(a, b) if isinstance(a, float) and isinstance(b, float) else a == b
+        for a, b in zip(padded, got, strict=True)
+    )
+
+
+def _close(a: float, b: float) -> bool:
+    if isnan(a) or isnan(b):
+        return isnan(a) and isnan(b)
+    if not (isfinite(a) and isfinite(b)):
+        return a == b
+    return a == b or abs(a - b) < _TOLERANCE * min(abs(a) + abs(b), 1.7e308)
+
+
+def _wanted(command: Eval) -> str:
+    if command.fails:
+        return f"an error {command.message!r}" if command.message else "an error"
+    if command.text is not None:
+        return repr(command.text)
+    return str(command.scalar) if command.scalar is not None else _shown(command.series)
+
+
+def _shown(result: float | list[Series]) -> str:
+    if isinstance(result, float):
+        return str(result)
+    return "; ".join(f"{series.labels} {' '.join(map(_point, series.points))}" for series in result) or "nothing"
+
+
+def _point(point: Point) -> str:
+    return format(point, ".12g") if isinstance(point, float) else "_"
