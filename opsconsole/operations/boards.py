@@ -15,6 +15,7 @@ from dashboards.model import Board, Kind, Panel
 from opsconsole.promql.error import PromQLError
 from opsconsole.promql.result import Matrix
 from opsconsole.series.duration import format_duration
+from opsconsole.series.labels import quote
 from opsconsole.series.timerange import TimeRange
 from signals.unit import Unit, format_value
 
@@ -93,7 +94,7 @@ def settled_ms(now_ms: int, scrape_ms: int) -> int:
 
 def selector(board: Board, variables: Mapping[str, str]) -> str:
     """Label matchers for ``$selector``.  Values come from outside and are quoted; no value means any."""
-    chosen = [f"{name}={_quoted(variables[name])}" for name in board.variables if variables.get(name)]
+    chosen = [f"{name}={quote(variables[name])}" for name in board.variables if variables.get(name)]
     if not variables.get("job"):
         chosen.insert(0, 'job=~".+"')
     return ", ".join(chosen)
@@ -342,7 +343,3 @@ def _resolve(range_: TimeRange, now_ms: int) -> tuple[int, int]:
 def _scrape_ms(console: Console) -> int:
     return round(console.profile.scrape.total_seconds() * 1000)
 
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
