@@ -34,6 +34,10 @@ _HOUR_MS = 3_600_000
 _TRUNCATED = "results truncated due to limit"
 
 
+def _refuse(_request: HttpRequest, message: str) -> HttpResponse:
+    return wire.failure(ErrorType.UNAUTHORIZED, message)
+
+
 def answers(view: View[P]) -> View[P]:
     """Let in who may read, and turn what goes wrong into Prometheus' error answers."""
 
@@ -143,10 +147,6 @@ def buildinfo(_request: HttpRequest) -> HttpResponse:
 @login_not_required
 def unknown(request: HttpRequest, **_: Any) -> HttpResponse:
     return wire.failure(ErrorType.NOT_FOUND, f"{request.path} is not part of this API; see /api/v1/query, query_range")
-
-
-def _refuse(_request: HttpRequest, message: str) -> HttpResponse:
-    return wire.failure(ErrorType.UNAUTHORIZED, message)
 
 
 def _timeout_s(parameters: Parameters) -> float:
