@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from django.test import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opsconsole_exporters.catalog import HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
 
 from alerts.profile import DEMO
 from alerts.registry import ALERTS
@@ -27,11 +28,10 @@ from opsconsole.storage.clickhouse import ClickHouse
 from opsconsole.storage.commit import CommitPolicy
 from opsconsole.storage.head import Head
 from opsconsole.storage.spans import SpanStore
-from opsconsole_exporters.catalog import HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
 
 NOW_MS = 1_764_000_000_000
 HOSTILE = '<img src=x onerror="alert(1)">'
-WEB = Labels.of(job="shop-web", instance="127.0.0.1:8001")
+WEB = Labels.of(job="shop-web", instance="127.0.0.1:1")
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,7 @@ def console(span_store: SpanStore, embedded_engine: ClickHouse, head: Head, db: 
         alerts={alert.name: alert for alert in ALERTS},
         engine=Engine(head),
         spans=span_store,
-        scraper=Scraper([Target.parse("shop-web=http://127.0.0.1:8001", interval_s=2)], _Nowhere(), clock),
+        scraper=Scraper([Target.parse("shop-web=http://127.0.0.1:1", interval_s=2)], _Nowhere(), clock),
         hub=Hub(),
         public_url="http://console.example",
         rules=RuleBook(Rule.of(alert, DEMO) for alert in ALERTS),
@@ -151,7 +151,12 @@ def store_trace(console: Console) -> Callable[..., str]:
     taken = iter(range(1, 100))
 
     def store(
-        name: str = "GET cart", *, duration_ms: float = 120, failed: bool = False, sql: str = "SELECT 1", ago_s: float = 10
+        name: str = "GET cart",
+        *,
+        duration_ms: float = 120,
+        failed: bool = False,
+        sql: str = "SELECT 1",
+        ago_s: float = 10,
     ) -> str:
         number = next(taken)
         trace_id = bytes([number] * 16)
@@ -160,9 +165,7 @@ def store_trace(console: Console) -> Callable[..., str]:
         group = request.resource_spans.add()
         _set(group.resource.attributes, {"service.name": "shop-web"})
         spans = group.scope_spans.add().spans
-        root = spans.add(
-            trace_id=trace_id, span_id=bytes([number] * 8), name=name, kind=2, start_time_unix_nano=begin
-        )
+        root = spans.add(trace_id=trace_id, span_id=bytes([number] * 8), name=name, kind=2, start_time_unix_nano=begin)
         root.end_time_unix_nano = begin + int(duration_ms * 1e6)
         _set(root.attributes, {"http.request.method": "GET", "http.response.status_code": "500" if failed else "200"})
         if failed:

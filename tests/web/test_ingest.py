@@ -10,13 +10,13 @@ from opsconsole.series.labels import Labels
 def test_a_target_that_was_not_scraped_yet_is_no_failure(person):
     text = person.get("/ingest/").text
     assert "not yet scraped" in text
-    assert "http://127.0.0.1:8001/metrics" in text
+    assert "http://127.0.0.1:1/metrics" in text
 
 
 def test_a_target_that_cannot_be_reached_says_why(person, console):
     async def scrape() -> None:
         await console.scraper.start()
-        await console.scraper.scrape(Labels.of(job="shop-web", instance="127.0.0.1:8001"))
+        await console.scraper.scrape(Labels.of(job="shop-web", instance="127.0.0.1:1"))
         await console.scraper.stop()
 
     asyncio.run(scrape())

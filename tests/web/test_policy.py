@@ -12,7 +12,15 @@ from opsconsole.web import page
 
 WEB = Path(page.__file__).parent
 SCRIPTS = sorted((WEB / "static" / "opsconsole" / "js").glob("*.js"))
-PAGES = ["/boards/overview/", "/alerts/", "/runbooks/DjangoLatencyHigh/", "/traces/", "/ingest/", "/sign-in/", "/sign-in/token/"]
+PAGES = [
+    "/boards/overview/",
+    "/alerts/",
+    "/runbooks/DjangoLatencyHigh/",
+    "/traces/",
+    "/ingest/",
+    "/sign-in/",
+    "/sign-in/token/",
+]
 
 
 class Tags(HTMLParser):
@@ -52,7 +60,11 @@ def test_no_page_has_inline_styles_or_handlers_and_inline_scripts_carry_the_nonc
     for path, answer in everything.items():
         for tag, attributes in Tags(answer.text).found:
             assert tag != "style", path
-            assert not [name for name in attributes if name == "style" or name.startswith("on")], (path, tag, attributes)
+            assert not [name for name in attributes if name == "style" or name.startswith("on")], (
+                path,
+                tag,
+                attributes,
+            )
             if tag == "script" and attributes.get("type") != "application/json":
                 assert attributes.get("src", "").startswith("/static/") or attributes.get("nonce"), (path, attributes)
 

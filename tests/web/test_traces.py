@@ -87,7 +87,14 @@ def test_a_duration_that_is_none_is_refused(text):
 
 @pytest.mark.parametrize(
     ("ns", "text"),
-    [(0, "0 µs"), (450_000, "450 µs"), (8_100_000, "8.1 ms"), (312e6, "312 ms"), (1.42e9, "1.42 s"), (120e9, "2.0 min")],
+    [
+        (0, "0 µs"),
+        (450_000, "450 µs"),
+        (8_100_000, "8.1 ms"),
+        (312e6, "312 ms"),
+        (1.42e9, "1.42 s"),
+        (120e9, "2.0 min"),
+    ],
 )
 def test_a_duration_is_written_in_three_digits(ns, text):
     assert duration_text(ns) == text

@@ -35,7 +35,10 @@ def test_the_folder_is_filled_once_and_again_when_the_lock_file_or_a_file_change
     program("npm")
     assert vendor.fill(web) is True
     assert vendor.fill(web) is False
-    assert "class uPlot" in (web / "static/vendor/uPlot.esm.js").read_text() or (web / "static/vendor/uPlot.esm.js").stat().st_size > 50_000
+    assert (
+        "class uPlot" in (web / "static/vendor/uPlot.esm.js").read_text()
+        or (web / "static/vendor/uPlot.esm.js").stat().st_size > 50_000
+    )
     (web / "static/vendor/uPlot.min.css").unlink()
     assert vendor.fill(web) is True
 
