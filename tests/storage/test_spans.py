@@ -113,7 +113,7 @@ def test_clickhouse_parses_requests_into_the_rows_that_python_makes_of_them(
     clickhouse: ClickHouse, spans: SpanStore, otlp: Callable[..., ExportTraceServiceRequest]
 ) -> None:
     requests = [otlp(40, seed) for seed in range(5)]
-    for value in requests[3].resource_spans[0].scope_spans[0].spans[7].attributes.add(key="list").value, :
+    for value in (requests[3].resource_spans[0].scope_spans[0].spans[7].attributes.add(key="list").value,):
         value.array_value.values.add(string_value="ä")
         pair = value.array_value.values.add().kvlist_value.values.add(key="n")
         pair.value.int_value = 1
@@ -205,7 +205,7 @@ def test_search_orders_filters_and_counts(spans: SpanStore, otlp: Callable[..., 
     recent = spans.search(TraceQuery(*window))
     assert [(trace.spans, trace.errors) for trace in recent] == [(1, 0), (4, 2)]
     assert (recent[0].method, recent[0].route, recent[0].status_code) == ("GET", "/orders/<int:id>", 200)
-    assert [trace.name for trace in spans.search(TraceQuery(*window, Order.SLOWEST))][0] == "POST /pay"
+    assert spans.search(TraceQuery(*window, Order.SLOWEST))[0].name == "POST /pay"
     assert [trace.trace_id for trace in spans.search(TraceQuery(*window, Order.ERRORS))] == [root.trace_id.hex()]
     assert [trace.spans for trace in spans.search(TraceQuery(*window, min_duration_ms=2_000))] == [4]
     assert [trace.spans for trace in spans.search(TraceQuery(*window, name="POST /pay"))] == [4]
