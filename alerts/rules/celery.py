@@ -17,7 +17,7 @@ CELERY_QUEUE_BACKLOG = Alert(
     hold=timedelta(minutes=1),
     keep=timedelta(minutes=2),
     severity=Severity.WARNING,
-    summary=Sentence("Queue {queue}: the oldest task has waited {value}, over {threshold}"),
+    summary=Sentence("{queue}: the oldest task has waited {value}, over {threshold}"),
     description=Sentence(
         "Tasks of the queue {queue} start {value} late, and have been over {threshold} late for {hold} ({job}). "
         "Look at the workers of the queue, at how long its tasks run and at what floods it."
@@ -31,7 +31,7 @@ CELERY_NO_WORKERS = Alert(
     threshold=1,
     hold=timedelta(minutes=1),
     severity=Severity.CRITICAL,
-    summary=Sentence("Queue {queue}: no worker consumes it"),
+    summary=Sentence("{queue}: no worker consumes the queue"),
     description=Sentence(
         "For {hold} no worker with a heartbeat has consumed the queue {queue} ({job}); its tasks wait until one does. "
         "Look at whether the worker processes run, whether they reach the broker and which queues they were given."

@@ -17,7 +17,7 @@ from .field import COLOURS, Json
 from .panel import COLUMN, DATASOURCE, grafana_panel
 
 SCHEMA_VERSION = 39
-"""Grafana 10.2; newer ones migrate it upward."""
+"""Grafana 10.3; newer ones migrate it upward."""
 
 # What grafanalib writes for Grafana 7 and before, and newer versions ignore or trip over.
 _RETIRED_BOARD = {"__inputs", "gnetId", "hideControls", "id", "rows", "sharedCrosshair", "style", "version"}

@@ -88,7 +88,7 @@ def _heatmap(panel: Panel, **common: Any) -> core.Heatmap:
             "legend": {"show": False},
             "rowsFrame": {"layout": "auto"},
             "showValue": "never",
-            "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": True},
+            "tooltip": {"mode": "single", "show": True, "yHistogram": True},
             "yAxis": {"axisPlacement": "left", "reverse": False, "unit": UNITS[Unit.SECONDS]},
         },
         extraJson={

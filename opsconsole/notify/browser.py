@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from opsconsole.alerting.notification import Notice, Notification, Status
 
 from .channel import Message, Outcome
 
-Publish = Callable[[dict[str, object]], None]
-"""Hands a message to everybody who watches; called on the event loop, and must not block."""
+Publish = Callable[[dict[str, object]], Awaitable[None]]
+"""Hands a message to everybody who watches."""
 
 
 class Browser:
@@ -22,7 +22,7 @@ class Browser:
         self._firing = firing
 
     async def send(self, message: Message) -> Outcome:
-        self._publish(
+        await self._publish(
             {"type": "alerts", "firing": self._firing(), "changed": True, "toast": toast(message.notification)}
         )
         return Outcome.delivered()

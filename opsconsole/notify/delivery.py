@@ -27,7 +27,7 @@ AFTER_FAILURE_S = 5.0
 
 
 class Delivery:
-    """Runs until ``stop``.  Create it anywhere; ``run`` belongs to one event loop."""
+    """Delivers between ``start`` and ``stop``, in the event loop that starts it."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Delivery:
         self._news = {name: asyncio.Event() for name in self._channels}
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._workers: asyncio.Task[None] | None = None
         self._records = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
 
     def wake(self) -> None:
@@ -52,14 +53,19 @@ class Delivery:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake)
 
-    def stop(self) -> None:
-        """Let each worker finish the message in its hands, then make ``run`` return; from any thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stop)
-
-    async def run(self) -> None:
-        """Deliver until stopped.  Failures of the records are logged and tried again."""
+    async def start(self) -> None:
+        """Begin to deliver what waits.  Failures of the records are logged and tried again."""
         self._loop = asyncio.get_running_loop()
+        self._workers = asyncio.create_task(self._run(), name="delivery")
+
+    async def stop(self) -> None:
+        """Let each worker finish the message in its hands."""
+        self._stopping.set()
+        self._wake()
+        if self._workers is not None:
+            await self._workers
+
+    async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as workers:
                 for name, channel in self._channels.items():
@@ -72,10 +78,6 @@ class Delivery:
     def _wake(self) -> None:
         for news in self._news.values():
             news.set()
-
-    def _stop(self) -> None:
-        self._stopping.set()
-        self._wake()
 
     async def _work(self, name: str, channel: Channel) -> None:
         while not self._stopping.is_set():

@@ -145,6 +145,10 @@ def test_every_query_of_every_generated_panel_returns_data_there(
 
 def test_the_console_and_prometheus_give_the_same_answer_to_the_same_counter(demo: Demo, prometheus: str) -> None:
     """Two scrapers read at different instants, so only what does not depend on the instant is compared."""
-    for promql in ("count(up == 1)", "sum(celery_workers)", "count(count by (le) (django_db_query_duration_seconds_bucket))"):
+    for promql in (
+        "count(up == 1)",
+        "sum(celery_workers)",
+        "count(count by (le) (django_db_query_duration_seconds_bucket))",
+    ):
         theirs = ask(prometheus, "query", query=promql)["result"][0]["value"][1]
         assert demo.query(promql)[0]["value"][1] == theirs, promql

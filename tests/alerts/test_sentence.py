@@ -48,8 +48,8 @@ HOSTILE = {"job": "a b&c/é", "queue": 'quo"te', "instance": "[::1]:8000", "db_c
     [
         ("DjangoLatencyHigh", {"job": "shop-web"}, 1.42, "shop-web: P95 latency is 1.42 s, over 0.5 s"),
         ("DjangoErrorRateHigh", {"job": "shop-web"}, 0.125, "shop-web: 12.5 % of responses are 5xx, over 5 %"),
-        ("CeleryQueueBacklog", {"queue": "default"}, 71, "Queue default: the oldest task has waited 71 s, over 60 s"),
-        ("CeleryNoWorkers", {"queue": "high"}, 0, "Queue high: no worker consumes it"),
+        ("CeleryQueueBacklog", {"queue": "default"}, 71, "default: the oldest task has waited 71 s, over 60 s"),
+        ("CeleryNoWorkers", {"queue": "high"}, 0, "high: no worker consumes the queue"),
         ("TargetDown", {"job": "shop-web", "instance": "a:1"}, 0, "shop-web: a:1 does not answer"),
         (
             "DatabasePoolSaturated",

@@ -47,8 +47,8 @@ class Metric:
         return f"{self.name}_count"
 
 
-# django-prometheus has no bucket at our latency threshold of 0.4 s to 0.6 s but 0.5 s is there; keep its list so that
-# boards made for django-prometheus still read these series.
+# django-prometheus' own list, so that boards made for it read these series too; 0.5 s, the usual latency objective, is
+# one of its bounds.
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 25.0, 50.0, 75.0)
 QUERY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 TASK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
@@ -115,7 +115,7 @@ CELERY_TASKS = Metric(
     "celery_tasks_total",
     Kind.COUNTER,
     ("task", "queue", "state"),
-    "Tasks that ended, by state: succeeded, failed, retried, rejected, revoked.",
+    "Tasks that ended, by state: succeeded, failed, retried, rejected, revoked, ignored.",
 )
 CELERY_RUNTIME = Metric(
     "celery_task_runtime_seconds",
@@ -144,6 +144,13 @@ CELERY_WORKERS = Metric(
     "celery_workers", Kind.GAUGE, ("queue",), "Workers with a recent heartbeat that consume the queue."
 )
 
+COLLECTOR_ERRORS = Metric(
+    "opsconsole_exporter_collector_errors_total",
+    Kind.COUNTER,
+    ("collector",),
+    "Scrapes in which a collector could not read its source, for example a broker that is down.",
+)
+
 CATALOG: tuple[Metric, ...] = (
     HTTP_REQUESTS,
     HTTP_RESPONSES,
@@ -162,4 +169,5 @@ CATALOG: tuple[Metric, ...] = (
     CELERY_QUEUE_LENGTH,
     CELERY_QUEUE_OLDEST,
     CELERY_WORKERS,
+    COLLECTOR_ERRORS,
 )

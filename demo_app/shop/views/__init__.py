@@ -1,0 +1,1 @@
+"""What the shop answers, by what the visitor is doing: looking around, buying, reading."""

@@ -1,0 +1,175 @@
+"""One run of the demo, from the first line of progress to the last process gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shlex
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from ..faults.switches import KEY, Fault, parse
+from .datadir import DataDirInUseError, lock
+from .guard import Guard
+from .part import PartError
+from .plan import WORKERS, Options, Plan
+from .ports import PortTakenError
+from .postgres import PostgresError
+from .progress import Progress
+from .supervisor import Supervisor
+
+WATCH_EVERY_S = 0.25
+SIGN_IN_TIMEOUT_S = 30.0
+
+
+def up(options: Options, *, as_json: bool) -> int:
+    """Run the demo until SIGINT, SIGTERM or SIGHUP and return the exit code: 0 then, 1 when a part failed.
+
+    Progress and errors go to stderr; stdout gets the closing block, or one line of JSON.
+    """
+    try:
+        held = lock(options.data_dir)
+    except DataDirInUseError as error:
+        return _fail(str(error))
+    with held:
+        try:
+            plan = Plan(
+                options,
+                api_token=os.environ.get("OPSCONSOLE_API_TOKEN") or secrets.token_urlsafe(24),
+                secret_key=secrets.token_urlsafe(48),
+                valkey_password=secrets.token_urlsafe(24),
+            )
+            options.data_dir.lay_out()
+            parts = plan.parts()
+        except PortTakenError as error:
+            return _fail(f"{error}; choose another one: make demo PORT=8001")
+        except PostgresError as error:
+            return _fail(str(error))
+        guard = Guard()
+        supervisor = Supervisor(parts, options.data_dir.logs, Progress(sys.stderr), guard)
+        try:
+            return asyncio.run(_run(plan, supervisor, as_json=as_json))
+        except PartError as error:
+            _report(error, plan)
+            return 1
+        finally:
+            supervisor.stop()
+            options.data_dir.run_file.unlink(missing_ok=True)
+            guard.close()
+
+
+async def _run(plan: Plan, supervisor: Supervisor, *, as_json: bool) -> int:
+    work = asyncio.create_task(_start_and_watch(plan, supervisor, as_json=as_json))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        print("stopping", file=sys.stderr, flush=True)
+        # Once more makes nothing quicker: the end is ordered and bounded already.
+        supervisor.stop()
+    return 0
+
+
+async def _start_and_watch(plan: Plan, supervisor: Supervisor, *, as_json: bool) -> None:
+    await supervisor.start()
+    sign_in_url = _sign_in_link(plan)
+    run = {
+        "console_url": plan.console_url,
+        "sign_in_url": sign_in_url,
+        "shop_url": plan.shop_url,
+        "faults_url": f"{plan.shop_url}/faults/",
+        "api_token": plan.api_token,
+        "targets": plan.targets,
+        "data_dir": str(plan.data.root),
+        "log_dir": str(plan.data.logs),
+        "ports": {
+            "web": plan.ports.web,
+            "sidecar": plan.ports.sidecar,
+            "postgres": plan.ports.postgres,
+            "valkey": plan.ports.valkey,
+            "console": plan.ports.console,
+        },
+        "pids": {"supervisor": os.getpid(), **supervisor.pids},
+    }
+    plan.data.write_run({"valkey_faults_url": plan.faults_url, **run})
+    print(json.dumps(run) if as_json else _closing_block(run), flush=True)
+    await _watch(plan, supervisor)
+
+
+async def _watch(plan: Plan, supervisor: Supervisor) -> None:
+    """Keep everything up, but the workers as the ``stopped-workers`` switch says."""
+    client = redis.asyncio.Redis.from_url(plan.faults_url, socket_timeout=1)
+    try:
+        while True:
+            supervisor.check()
+            # A Valkey that is busy for a moment is no reason to act; one that died is noticed by check().
+            with contextlib.suppress(RedisError):
+                await _obey_switch(supervisor, stopped=Fault.STOPPED_WORKERS in parse(await client.hgetall(KEY)))
+            await asyncio.sleep(WATCH_EVERY_S)
+    finally:
+        await client.aclose()
+
+
+async def _obey_switch(supervisor: Supervisor, *, stopped: bool) -> None:
+    running = any(worker in supervisor.pids for worker in WORKERS)
+    if stopped and running:
+        supervisor.stop(WORKERS)
+        print("workers stopped by the stopped-workers switch", file=sys.stderr, flush=True)
+    elif not stopped and not running:
+        await supervisor.start(WORKERS)
+
+
+def _sign_in_link(plan: Plan) -> str | None:
+    """Ask the console for its one-time link.  Raises ``PartError`` when it gives none."""
+    if plan.console_url is None:
+        return None
+    command = (*plan.options.console_command, "sign-in-link")
+    try:
+        done = subprocess.run(  # noqa: S603  our own command line, no shell  # nosec B603
+            command,
+            env=plan.console_env(),
+            capture_output=True,
+            text=True,
+            timeout=SIGN_IN_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        tail = getattr(error, "stderr", None) or ""
+        raise PartError("console", f"gave no sign-in link: {error}", str(tail).strip()) from error
+    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else None
+
+
+def _closing_block(run: dict[str, Any]) -> str:
+    fault = f"{shlex.quote(sys.executable)} -m demo_app fault"
+    lines = [("shop", run["shop_url"]), ("break it", run["faults_url"])]
+    if run["sign_in_url"]:
+        lines.insert(0, ("console", f"{run['sign_in_url']}  (signs you in once)"))
+    lines += [
+        ("or type", f"{fault} slow-database on"),
+        ("", f"{fault} slow-database off"),
+        ("logs", run["log_dir"]),
+    ]
+    body = "\n".join(f"  {name:<9} {text}" for name, text in lines)
+    return f"\n  Everything is up.\n\n{body}\n\n  Ctrl-C stops everything.\n"
+
+
+def _report(error: PartError, plan: Plan) -> None:
+    print(f"\n{error}", file=sys.stderr)
+    if error.log_tail:
+        print(f"the end of its log (all of it in {plan.data.logs}):", file=sys.stderr)
+        print("\n".join(f"  | {line}" for line in error.log_tail.splitlines()), file=sys.stderr)
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1

@@ -1,0 +1,60 @@
+"""What the Django app switches on, in the order in which a request meets it."""
+
+from __future__ import annotations
+
+import structlog
+from django.conf import settings
+
+from opsconsole_exporters import instrument
+from opsconsole_exporters.installation import once
+from opsconsole_exporters.options import Options
+
+OUTER = "opsconsole_exporters.django.middleware.outer"
+INNER = "opsconsole_exporters.django.middleware.inner"
+
+_REPLACED = (
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+)
+
+
+def install_django() -> None:
+    """Logs, traces, middlewares, database metrics and pool gauges; each on its own, and once."""
+    if not Options.read().enabled:
+        return
+    instrument(getattr(settings, "OPSCONSOLE_SERVICE_NAME", None) or settings.ROOT_URLCONF.partition(".")[0])
+    once("HTTP metrics", _middlewares)
+    once("Django traces", _traces)
+    once("database metrics", _database)
+    once("connection pool metrics", _pools)
+
+
+def _middlewares() -> None:
+    chosen = list(settings.MIDDLEWARE)
+    if any(name in _REPLACED for name in chosen):
+        structlog.get_logger("opsconsole_exporters").info(
+            "opsconsole-exporters replaces django_prometheus.middleware, whose metrics it exposes; "
+            "you can remove both entries from MIDDLEWARE"
+        )
+    settings.MIDDLEWARE = [OUTER, *(name for name in chosen if name not in _REPLACED), INNER]
+
+
+def _traces() -> None:
+    from opsconsole_exporters import tracing
+    from opsconsole_exporters.django.traces import DjangoTraces
+
+    if tracing.enabled():
+        # Position 1: inside the outermost middleware, so that /metrics is not traced, and outside all others.
+        DjangoTraces().instrument(middleware_position=int(OUTER in settings.MIDDLEWARE))
+
+
+def _database() -> None:
+    from opsconsole_exporters.django.database import observe_connections
+
+    observe_connections()
+
+
+def _pools() -> None:
+    from opsconsole_exporters.django.pools import observe_pools
+
+    observe_pools()

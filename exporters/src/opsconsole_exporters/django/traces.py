@@ -1,0 +1,49 @@
+"""OpenTelemetry's Django instrumentation, fit for ASGI.
+
+Its middleware is synchronous, so that under ASGI every request would leave the event loop for a thread and come back.
+It only reads headers and starts a span, which needs no thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+from opentelemetry.instrumentation.django import DjangoInstrumentor
+from opentelemetry.instrumentation.django.middleware.otel_middleware import _DjangoMiddleware
+
+_contrib: Any = _DjangoMiddleware  # not annotated by its authors
+
+
+class AsyncTraces:
+    """Contrib's steps, called on the event loop in the request's own context."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._steps = _contrib(get_response)
+        self._get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        self._steps.process_request(request)
+        response: HttpResponseBase = self._steps.process_response(request, await self._get_response(request))
+        return response
+
+    async def process_view(self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self._steps.process_view(request, view, *args, **kwargs)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        self._steps.process_exception(request, exception)
+
+
+@sync_and_async_middleware
+def traces(get_response: Callable[[HttpRequest], Any]) -> Any:
+    return (AsyncTraces if iscoroutinefunction(get_response) else _contrib)(get_response)
+
+
+class DjangoTraces(DjangoInstrumentor):
+    """Contrib's instrumentor, which installs a middleware by its name: ours."""
+
+    _opentelemetry_middleware = f"{__name__}.traces"

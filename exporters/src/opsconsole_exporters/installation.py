@@ -1,0 +1,60 @@
+"""Installs each part once, and none of them at the price of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from opsconsole_exporters.options import Options, django_settings_pending
+from opsconsole_exporters.service import service_name
+from opsconsole_exporters.shield import shield
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+_installed: set[str] = set()
+
+
+def install(given_name: str | None, celery_app: Celery | None) -> None:
+    """See ``opsconsole_exporters.instrument``."""
+    options = Options.read()
+    if not options.enabled:
+        return
+    service = service_name(given_name, celery_app.main if celery_app is not None else None)
+    # The Celery module of a Django project is imported while the settings that may switch logs off are still being read:
+    # then the logs wait for the Django app or, in a worker, for Celery's own logging.
+    if options.logs and not django_settings_pending():
+        once("logs", lambda: _logs(service))
+    once("traces", lambda: _traces(service))
+    if celery_app is not None:
+        once("Celery", lambda: _celery(celery_app, service))
+
+
+def once(part: str, act: Callable[[], None]) -> None:
+    """Run ``act`` unless ``part`` was tried before; a failure is logged and not tried again."""
+    if part in _installed:
+        return
+    _installed.add(part)
+    with shield(part):
+        act()
+
+
+def _logs(service: str) -> None:
+    from opsconsole_exporters.logs import configure_logging
+
+    configure_logging(service)
+
+
+def _traces(service: str) -> None:
+    from opsconsole_exporters import tracing
+
+    tracing.use_stable_names()
+    if tracing.enabled():
+        tracing.install_provider(service)
+        tracing.instrument_psycopg()
+
+
+def _celery(app: Celery, service: str) -> None:
+    from opsconsole_exporters.celery import install_celery
+
+    install_celery(app, service)

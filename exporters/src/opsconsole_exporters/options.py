@@ -1,0 +1,62 @@
+"""The options of this package: read from the environment first, then from Django's settings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+_OFF = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator can choose; the README has the same table.
+
+    ``metrics_token`` empty means that ``/metrics`` asks for no token.
+    ``queues`` says whether a web process answers for the queues too; off because the sidecar does, and two answers
+    for one queue add up to a wrong sum.
+    """
+
+    enabled: bool = True
+    metrics_path: str = "/metrics"
+    metrics_token: str = ""
+    queues: bool = False
+    logs: bool = True
+    log_level: str = "INFO"
+
+    @classmethod
+    def read(cls) -> Options:
+        return cls(
+            enabled=not _switch("OPSCONSOLE_EXPORTERS_DISABLED", default=False),
+            metrics_path="/" + _text("OPSCONSOLE_METRICS_PATH", "/metrics").strip("/"),
+            metrics_token=_text("OPSCONSOLE_METRICS_TOKEN", ""),
+            queues=_switch("OPSCONSOLE_METRICS_QUEUES", default=False),
+            logs=_switch("OPSCONSOLE_LOGS", default=True),
+            log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
+        )
+
+
+def django_settings_pending() -> bool:
+    """Whether this is a Django service whose settings are not loaded yet, so that only the environment can be read."""
+    return bool(os.environ.get("DJANGO_SETTINGS_MODULE")) and not _django_is_configured()
+
+
+def _django_is_configured() -> bool:
+    conf = sys.modules.get("django.conf")
+    return conf is not None and bool(conf.settings.configured)
+
+
+def _setting(name: str) -> object:
+    """The Django setting of that name; None without Django, and while its settings are still being loaded."""
+    return getattr(sys.modules["django.conf"].settings, name, None) if _django_is_configured() else None
+
+
+def _text(name: str, default: str) -> str:
+    value = os.environ.get(name) or _setting(name)
+    return default if value is None else str(value)
+
+
+def _switch(name: str, *, default: bool) -> bool:
+    value = os.environ[name] if name in os.environ else _setting(name)
+    return default if value is None else str(value).strip().lower() not in _OFF

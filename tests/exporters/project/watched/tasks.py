@@ -1,0 +1,43 @@
+import os
+import time
+
+import structlog
+from celery import shared_task
+from celery.exceptions import Ignore, Reject
+
+
+@shared_task
+def add(left, right):
+    structlog.get_logger("watched").info("added", total=left + right)
+    return left + right
+
+
+@shared_task
+def fail():
+    raise ValueError("on purpose")
+
+
+@shared_task(bind=True, max_retries=1)
+def retry_once(self):
+    if self.request.retries == 0:
+        raise self.retry(countdown=0)
+
+
+@shared_task
+def reject():
+    raise Reject("not wanted", requeue=False)
+
+
+@shared_task
+def ignore():
+    raise Ignore
+
+
+@shared_task
+def die():
+    os._exit(9)
+
+
+@shared_task
+def rest(seconds):
+    time.sleep(seconds)

