@@ -16,7 +16,8 @@ from opsconsole.traces.span import Event, Order, Span, Status, TraceQuery, Trace
 from .clickhouse import ClickHouse
 from .commit import CommitPolicy, CommitState, GroupCommit
 
-POLICY = CommitPolicy(what="spans", batch=16_384, pending=131_072, delay_s=0.5)
+# An insert costs some 50 ms of a core before its first row (planning the view), so few spans wait a second for others.
+POLICY = CommitPolicy(what="spans", batch=16_384, pending=131_072, delay_s=1.0)
 
 _PARSER_SETTINGS = {
     "format_schema_source": "string",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from opsconsole.ingest.otlp import JSON, PROTOBUF, decode_traces
 from opsconsole.storage.clickhouse import ClickHouse
-from opsconsole.storage.spans import SpanStore
+from opsconsole.storage.spans import POLICY, SpanStore
 from opsconsole.traces.span import Order, Status, TraceQuery
 
 T0_MS = 1_764_000_000_000
@@ -25,7 +26,7 @@ COLUMNS = """toUnixTimestamp64Nano(Timestamp), TraceId, SpanId, ParentSpanId, Tr
 
 @pytest.fixture
 def spans(clickhouse: ClickHouse) -> Iterator[SpanStore]:
-    store = SpanStore(clickhouse)
+    store = SpanStore(clickhouse, replace(POLICY, delay_s=0.01))
     yield store
     store.close()
 
