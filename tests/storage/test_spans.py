@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +124,17 @@ def test_clickhouse_parses_requests_into_the_rows_that_python_makes_of_them(
     rows = [row for request in requests for row in expected(request)]
     assert sorted(stored(clickhouse)) == sorted(rows)
     assert digest(stored(clickhouse)) == digest(rows)
+
+
+def test_the_embedded_engine_leaves_nothing_in_the_working_directory(
+    spans: SpanStore,
+    otlp: Callable[..., ExportTraceServiceRequest],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spans.insert([otlp(1).SerializeToString()], batch_id="here")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_and_protobuf_give_the_same_rows(
