@@ -36,7 +36,6 @@ _SAYS_MORE = (
 class Tab:
     name: str
     label: str
-    href: str
     current: bool
 
 
@@ -56,7 +55,7 @@ class Filter:
     def of(cls, choice: Choice) -> Filter:
         said = choice.said
         order = Order(said["tab"]) if said.get("tab") in {each.value for each in Order} else Order.RECENT
-        tabs = [Tab(each.value, label, choice.href({"tab": each.value}), each is order) for each, label in TABS]
+        tabs = [Tab(each.value, label, each is order) for each, label in TABS]
         least, problem = said.get("min", "").strip(), ""
         try:
             least_ms = parse_ms(least)
