@@ -130,11 +130,11 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory, webhook_sin
     if not ready:
         process.wait(timeout=30)
         pytest.fail(f"the demo did not start:\n{''.join(printed)}\n{(data_dir / 'up.log').read_text()}")
-    threading.Thread(target=process.stdout.read, daemon=True).start()  # a full pipe would stop it
     demo = Demo(process, ready, repository, data_dir)
     yield demo
     if process.poll() is None:
         demo.stop()
+    process.stdout.close()
     log.close()
 
 

@@ -11,6 +11,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from opsconsole import __version__
+from opsconsole.live.tick import FRAME_SECONDS
 from opsconsole.operations import alerting
 from opsconsole.operations.console import install
 
@@ -61,7 +62,7 @@ def test_metrics_are_what_a_scraper_reads(console):
     assert families["opsconsole_build_info"].samples[0].labels == {"version": __version__}
     for name in (
         "opsconsole_live_sockets",
-        "opsconsole_live_frame_seconds",
+        FRAME_SECONDS._name,
         "opsconsole_live_frames_sent",
         "opsconsole_spans",
         "process_resident_memory_bytes",

@@ -3,7 +3,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from opsconsole.ingest.otlp import JSON, PROTOBUF, decode_traces
 from opsconsole.storage.clickhouse import ClickHouse
-from opsconsole.storage.spans import SpanStore
+from opsconsole.storage.spans import POLICY, SpanStore
 from opsconsole.traces.span import Order, Status, TraceQuery
 
 T0_MS = 1_764_000_000_000
@@ -25,7 +27,7 @@ COLUMNS = """toUnixTimestamp64Nano(Timestamp), TraceId, SpanId, ParentSpanId, Tr
 
 @pytest.fixture
 def spans(clickhouse: ClickHouse) -> Iterator[SpanStore]:
-    store = SpanStore(clickhouse)
+    store = SpanStore(clickhouse, replace(POLICY, delay_s=0.01))
     yield store
     store.close()
 
@@ -122,6 +124,17 @@ def test_clickhouse_parses_requests_into_the_rows_that_python_makes_of_them(
     rows = [row for request in requests for row in expected(request)]
     assert sorted(stored(clickhouse)) == sorted(rows)
     assert digest(stored(clickhouse)) == digest(rows)
+
+
+def test_the_embedded_engine_leaves_nothing_in_the_working_directory(
+    spans: SpanStore,
+    otlp: Callable[..., ExportTraceServiceRequest],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spans.insert([otlp(1).SerializeToString()], batch_id="here")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_and_protobuf_give_the_same_rows(
