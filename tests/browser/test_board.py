@@ -234,11 +234,11 @@ def test_values_read_as_people_write_them(desk):
         """async () => {
             const { text, long, axisLabels } = await import("ops/format");
             return [text(0.0004, "s"), text(0.31, "s"), text(1.42, "s"), text(130, "s"), text(0.0063, "ratio"), text(1204, "count"),
-                    text(411.6, "req/s"), text(8.21, "task/s"), text(null, "s"), text(0, "s"), long(44), long(400), long(9000),
+                    text(411.6, "req/s"), text(8.21, "task/s"), text(0, "s"), long(44), long(400), long(9000),
                     axisLabels([0, 0.25, 0.5], "s").join(), axisLabels([0, 1, 2], "s").join(), axisLabels([0, 0.02], "ratio").join()];
         }"""
     )
     assert said == [
-        "400 µs", "310 ms", "1.42 s", "2 m 10 s", "0.63 %", "1,204", "412 req/s", "8.21 tasks/s", "–", "0 s", "44 s", "7 min", "3 h",
+        "400 µs", "310 ms", "1.42 s", "2 m 10 s", "0.63 %", "1,204", "412 req/s", "8.21 tasks/s", "0 s", "44 s", "7 min", "3 h",
         "0 ms,250 ms,500 ms", "0 s,1 s,2 s", "0 %,2 %",
     ]  # fmt: skip
