@@ -40,10 +40,10 @@ def main() -> None:
         time.sleep(arguments.fault_s)
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
         page = browser.new_page(viewport={"width": 1440, "height": 1010})
-        page.goto(demo["sign_in"])
+        page.goto(demo["sign_in_url"])
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/boards/**")
-        console = demo["console"]
+        console = demo["console_url"]
         settle(page, f"{console}/traces/?order=slowest")
         trace = page.locator("a[href^='/traces/']").first.get_attribute("href") or "/traces/"
         pages = PAGES | {"trace": trace}

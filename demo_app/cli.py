@@ -13,8 +13,6 @@ import redis
 
 from .faults.switches import Fault, connect
 from .supervisor.datadir import DataDir
-from .supervisor.plan import Options
-from .supervisor.run import up
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data_dir = DataDir(given.data_dir.resolve())
     if given.command == "fault":
         return _fault(data_dir, given.name, given.state)
+    # Late: moving a switch needs nothing of this and should be quick.
+    from .supervisor.plan import Options
+    from .supervisor.run import up
+
     options = Options(
         data_dir=data_dir,
         console_port=None if given.no_console else given.port,

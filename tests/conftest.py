@@ -12,6 +12,8 @@ import django
 import pytest
 from django.conf import settings
 
+from opsconsole.storage.clickhouse import ClickHouse
+
 # Django reads its settings once a process, so the folder of this run's records is chosen before any test is imported.
 os.environ["OPSCONSOLE_DATA_DIR"] = tempfile.mkdtemp(prefix="opsconsole-tests-")
 os.environ["DJANGO_SETTINGS_MODULE"] = "opsconsole.config.settings"
@@ -40,6 +42,22 @@ def program() -> Callable[[str], str]:
         return path
 
     return find
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shuffled or not, the acceptance tests come last and in order: they share one demo, which the last one stops."""
+    acceptance = [item for item in items if "acceptance" in item.path.parts]
+    acceptance.sort(key=lambda item: (str(item.path), item.reportinfo()[1] or 0))
+    items[:] = [item for item in items if "acceptance" not in item.path.parts] + acceptance
+
+
+@pytest.fixture(scope="session")
+def embedded_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    """The one embedded engine of this process: it serves one folder for as long as the process lives."""
+    store = ClickHouse.open("", tmp_path_factory.mktemp("telemetry"))
+    yield store
+    store.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -63,7 +63,7 @@ class Plan:
             sidecar=sidecar,
             postgres=database,
             valkey=store,
-            console=ports.claim(options.console_port) if options.console_port else None,
+            console=None if options.console_port is None else ports.claim(options.console_port),
         )
 
     @property
@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def console_url(self) -> str | None:
-        return f"http://{ports.HOST}:{self.ports.console}" if self.ports.console else None
+        return None if self.ports.console is None else f"http://{ports.HOST}:{self.ports.console}"
 
     @property
     def targets(self) -> dict[str, str]:

@@ -22,7 +22,9 @@ def free(count: int) -> list[int]:
 
 
 def claim(port: int) -> int:
-    """Return ``port`` if it can be listened on.  Raises ``PortTakenError``."""
+    """Return ``port`` if it can be listened on, or a free one for 0.  Raises ``PortTakenError``."""
+    if port == 0:
+        return free(1)[0]
     with socket.socket() as probe:
         # As servers do: connections of the last run that linger in TIME_WAIT are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

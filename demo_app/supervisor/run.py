@@ -11,12 +11,13 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
 from typing import Any
 
-import redis.asyncio
 from redis.exceptions import RedisError
 
-from ..faults.switches import KEY, Fault, parse
+from ..faults.switches import Fault, connect
 from .datadir import DataDirInUseError, lock
 from .guard import Guard
 from .part import PartError
@@ -28,6 +29,7 @@ from .supervisor import Supervisor
 
 WATCH_EVERY_S = 0.25
 SIGN_IN_TIMEOUT_S = 30.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def up(options: Options, *, as_json: bool) -> int:
@@ -61,72 +63,76 @@ def up(options: Options, *, as_json: bool) -> int:
             _report(error, plan)
             return 1
         finally:
+            for number in STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)  # an impatient second Ctrl-C must not cut the end short
             supervisor.stop()
             options.data_dir.run_file.unlink(missing_ok=True)
             guard.close()
 
 
 async def _run(plan: Plan, supervisor: Supervisor, *, as_json: bool) -> int:
-    work = asyncio.create_task(_start_and_watch(plan, supervisor, as_json=as_json))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, work.cancel)
-    try:
-        await work
-    except asyncio.CancelledError:
-        print("stopping", file=sys.stderr, flush=True)
-        # Once more makes nothing quicker: the end is ordered and bounded already.
-        supervisor.stop()
+    stop = asyncio.Event()
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if await _unless(stop, supervisor.start()):
+        _announce(plan, supervisor, as_json=as_json)
+        await _watch(plan, supervisor, stop)
+    print("stopping", file=sys.stderr, flush=True)
     return 0
 
 
-async def _start_and_watch(plan: Plan, supervisor: Supervisor, *, as_json: bool) -> None:
-    await supervisor.start()
-    sign_in_url = _sign_in_link(plan)
+async def _unless(stop: asyncio.Event, act: Coroutine[None, None, None]) -> bool:
+    """Do ``act`` to its end, or drop it when ``stop`` is set first; return whether it came to its end."""
+    acting = asyncio.ensure_future(act)
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({acting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if acting.done():
+        acting.result()
+        return True
+    acting.cancel()
+    await asyncio.gather(acting, return_exceptions=True)
+    return False
+
+
+def _announce(plan: Plan, supervisor: Supervisor, *, as_json: bool) -> None:
+    """Say that all is up, to people or scripts on stdout and to other commands in the run file."""
     run = {
         "console_url": plan.console_url,
-        "sign_in_url": sign_in_url,
+        "sign_in_url": _sign_in_link(plan),
         "shop_url": plan.shop_url,
         "faults_url": f"{plan.shop_url}/faults/",
         "api_token": plan.api_token,
         "targets": plan.targets,
         "data_dir": str(plan.data.root),
         "log_dir": str(plan.data.logs),
-        "ports": {
-            "web": plan.ports.web,
-            "sidecar": plan.ports.sidecar,
-            "postgres": plan.ports.postgres,
-            "valkey": plan.ports.valkey,
-            "console": plan.ports.console,
-        },
+        "ports": asdict(plan.ports),
         "pids": {"supervisor": os.getpid(), **supervisor.pids},
     }
     plan.data.write_run({"valkey_faults_url": plan.faults_url, **run})
     print(json.dumps(run) if as_json else _closing_block(run), flush=True)
-    await _watch(plan, supervisor)
 
 
-async def _watch(plan: Plan, supervisor: Supervisor) -> None:
-    """Keep everything up, but the workers as the ``stopped-workers`` switch says."""
-    client = redis.asyncio.Redis.from_url(plan.faults_url, socket_timeout=1)
-    try:
-        while True:
-            supervisor.check()
-            # A Valkey that is busy for a moment is no reason to act; one that died is noticed by check().
-            with contextlib.suppress(RedisError):
-                await _obey_switch(supervisor, stopped=Fault.STOPPED_WORKERS in parse(await client.hgetall(KEY)))
-            await asyncio.sleep(WATCH_EVERY_S)
-    finally:
-        await client.aclose()
+async def _watch(plan: Plan, supervisor: Supervisor, stop: asyncio.Event) -> None:
+    """Keep everything up, but the workers as the ``stopped-workers`` switch says, until ``stop`` is set."""
+    switches = connect(plan.faults_url)
+    while not stop.is_set():
+        supervisor.check()
+        # A Valkey that is busy for a moment is no reason to act; one that died is noticed by check().
+        with contextlib.suppress(RedisError):
+            await _obey_switch(supervisor, stop, stopped=Fault.STOPPED_WORKERS in switches.read())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_EVERY_S):
+                await stop.wait()
 
 
-async def _obey_switch(supervisor: Supervisor, *, stopped: bool) -> None:
+async def _obey_switch(supervisor: Supervisor, stop: asyncio.Event, *, stopped: bool) -> None:
     running = any(worker in supervisor.pids for worker in WORKERS)
     if stopped and running:
         supervisor.stop(WORKERS)
         print("workers stopped by the stopped-workers switch", file=sys.stderr, flush=True)
     elif not stopped and not running:
-        await supervisor.start(WORKERS)
+        await _unless(stop, supervisor.start(WORKERS))
 
 
 def _sign_in_link(plan: Plan) -> str | None:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from threading import BoundedSemaphore
 
 import orjson
+import structlog
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
@@ -23,9 +24,12 @@ from opsconsole.storage.commit import Overloaded
 
 from .auth import token_required
 
+log = structlog.get_logger(__name__)
+
 _LARGEST = IngestLimits().push_bytes
 _AT_ONCE = 128  # each waits up to a second for its commit, and holds a thread and its body
-_RETRY_AFTER_S = 1
+_BUSY_RETRY_S = 1
+_STORE_RETRY_S = 5  # a store that failed three times needs a moment
 _places = BoundedSemaphore(_AT_ONCE)
 
 
@@ -50,12 +54,14 @@ def traces(request: HttpRequest) -> HttpResponse:
     except Overloaded as error:
         return _later(request, HTTPStatus.TOO_MANY_REQUESTS, str(error), error.retry_after_s)
     except StoreError as error:
-        return _later(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), _RETRY_AFTER_S)
+        log.warning("traces_not_stored", error=str(error))
+        message = f"the telemetry store does not take data right now; retry in {_STORE_RETRY_S} s"
+        return _later(request, HTTPStatus.SERVICE_UNAVAILABLE, message, _STORE_RETRY_S)
 
 
 def _accept(request: HttpRequest) -> bytes:
     if not _places.acquire(blocking=False):
-        raise Overloaded("requests", _RETRY_AFTER_S)
+        raise Overloaded("requests", _BUSY_RETRY_S)
     try:
         body = request.read(_LARGEST + 1)  # not ``request.body``, whose limit is one for forms
         if len(body) > _LARGEST:
@@ -66,9 +72,9 @@ def _accept(request: HttpRequest) -> bytes:
         _places.release()
 
 
-def _later(request: HttpRequest, status: int, message: str, retry_after_s: int) -> HttpResponse:
+def _later(request: HttpRequest, status: int, message: str, seconds: int) -> HttpResponse:
     response = _failure(request, status, message)
-    response["Retry-After"] = str(retry_after_s)
+    response["Retry-After"] = str(seconds)
     return response
 
 

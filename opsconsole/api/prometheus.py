@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from opsconsole import __version__
 from opsconsole.operations import alerting, query
 from opsconsole.operations.console import current
-from opsconsole.promql.result import Matrix
+from opsconsole.promql.result import Matrix, Scalar
 from opsconsole.records.models import ApiToken
 from opsconsole.series.labels import Labels
 
@@ -32,6 +32,10 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 _HOUR_MS = 3_600_000
 _TRUNCATED = "results truncated due to limit"
+
+
+def _refuse(_request: HttpRequest, message: str) -> HttpResponse:
+    return wire.failure(ErrorType.UNAUTHORIZED, message)
 
 
 def answers(view: View[P]) -> View[P]:
@@ -56,10 +60,12 @@ def answers(view: View[P]) -> View[P]:
 def instant_query(request: HttpRequest) -> HttpResponse:
     console, parameters = current(), Parameters(request)
     at_ms = parameters.instant_ms("time", console.clock.now_ms())
-    result = query.instant(console, parameters.required("query"), at_ms, _timeout_s(parameters))
-    if not isinstance(result, Matrix):
+    text = parameters.required("query")
+    result = query.instant(console, text, at_ms, _timeout_s(parameters))
+    if isinstance(result, Scalar):
         return wire.success(wire.scalar(at_ms, result.value))
-    return wire.success(*_limited(wire.vector, result, parameters.limit()))
+    write = wire.matrix if query.is_range_vector(text) else wire.vector
+    return wire.success(*_limited(write, result, parameters.limit()))
 
 
 @require_http_methods(["GET", "POST"])
@@ -141,10 +147,6 @@ def buildinfo(_request: HttpRequest) -> HttpResponse:
 @login_not_required
 def unknown(request: HttpRequest, **_: Any) -> HttpResponse:
     return wire.failure(ErrorType.NOT_FOUND, f"{request.path} is not part of this API; see /api/v1/query, query_range")
-
-
-def _refuse(_request: HttpRequest, message: str) -> HttpResponse:
-    return wire.failure(ErrorType.UNAUTHORIZED, message)
 
 
 def _timeout_s(parameters: Parameters) -> float:

@@ -111,8 +111,8 @@ def rfc3339(at_ms: int) -> str:
 
 def seconds(at_ms: int) -> str:
     """Unix seconds with as many of the three decimals as it takes."""
-    whole, rest = divmod(at_ms, 1000)
-    return f"{whole}.{rest:03d}".rstrip("0") if rest else str(whole)
+    sign, (whole, rest) = "-" if at_ms < 0 else "", divmod(abs(at_ms), 1000)
+    return f"{sign}{whole}.{rest:03d}".rstrip("0") if rest else f"{sign}{whole}"
 
 
 _NOT_FINITE = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}

@@ -104,11 +104,13 @@ class ExpositionParser:
         return series, self._labels(pairs), value
 
     def _labels(self, pairs: Mapping[str, str]) -> Labels:
-        named = dict(self._target)
-        for name, value in pairs.items():
-            while name in named:
-                name = "exported_" + name  # noqa: PLW2901
-            named[name] = value
+        named = {**pairs, **dict(self._target)}
+        for name, _ in self._target:
+            if name in pairs:
+                aside = f"exported_{name}"
+                while aside in named:
+                    aside = f"exported_{aside}"
+                named[aside] = pairs[name]
         return Labels.of(named)
 
 

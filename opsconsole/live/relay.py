@@ -31,9 +31,12 @@ class Relay:
         self._hub = hub
         self._layer = get_channel_layer()
         self._receiver: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
 
     async def start(self) -> None:
+        """Return once what is published is heard; a layer that is away does not hold up the start."""
         self._receiver = asyncio.create_task(self._run(), name="live relay")
+        await self._tried.wait()
 
     async def stop(self) -> None:
         if self._receiver is not None:
@@ -57,6 +60,7 @@ class Relay:
                 await self._receive()
             except Exception:
                 log.exception("the channel layer is away; trying again", seconds=_AFTER_FAILURE_S)
+                self._tried.set()
                 await asyncio.sleep(_AFTER_FAILURE_S)
 
     async def _receive(self) -> None:
@@ -64,6 +68,7 @@ class Relay:
         try:
             while True:
                 await self._layer.group_add(GROUP, channel)
+                self._tried.set()
                 try:
                     async with asyncio.timeout(_REJOIN_S):
                         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import structlog
 from channels.db import database_sync_to_async
@@ -51,19 +52,21 @@ class Tick:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def step(self) -> None:
-        """Start a frame for every topic that is due, without waiting for them."""
-        now_ms = self._console.clock.now_ms()
+        """Start a frame for every topic that is due, without waiting for it."""
         for topic in self._console.hub.topics():
             if topic in self._running:
                 FRAMES_SKIPPED.inc()
-            elif topic.feed.due(now_ms):
+            else:
                 task = asyncio.create_task(self._push(topic), name="live frame")
                 self._running[topic] = task
-                task.add_done_callback(lambda _, topic=topic: self._running.pop(topic))
+                task.add_done_callback(partial(self._forget, topic))
 
     async def settle(self) -> None:
         """Wait for the frames that are being made."""
         await asyncio.gather(*self._running.values())
+
+    def _forget(self, topic: Topic, _task: asyncio.Task[None]) -> None:
+        del self._running[topic]
 
     async def _run(self) -> None:
         while True:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import structlog
 
 from alerts.model import Alert, Direction
 from alerts.profile import Profile
-from dashboards.model import Board, Kind, Panel
-from opsconsole.promql.error import PromQLError
-from opsconsole.promql.result import Matrix
+from dashboards.model import Board, Panel
 from opsconsole.series.duration import format_duration
+from opsconsole.series.labels import quote
 from opsconsole.series.timerange import TimeRange
 from signals.unit import Unit, format_value
 
 from .alerting import Band, firing_bands
 from .console import Console
-from .frames import Cells, Series, shape
+from .panels import LivePanel, Queries
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +91,7 @@ def settled_ms(now_ms: int, scrape_ms: int) -> int:
 
 def selector(board: Board, variables: Mapping[str, str]) -> str:
     """Label matchers for ``$selector``.  Values come from outside and are quoted; no value means any."""
-    chosen = [f"{name}={_quoted(variables[name])}" for name in board.variables if variables.get(name)]
+    chosen = [f"{name}={quote(variables[name])}" for name in board.variables if variables.get(name)]
     if not variables.get("job"):
         chosen.insert(0, 'job=~".+"')
     return ", ".join(chosen)
@@ -115,7 +113,7 @@ class LiveBoard:
         matchers = selector(self._board, dict(watch.variables))
         window = format_duration(round(console.profile.window.total_seconds() * 1000))
         self._panels = [
-            _LivePanel(panel, tuple(query.signal.promql(window=window, selector=matchers) for query in panel.queries))
+            LivePanel(panel, tuple(query.signal.promql(window=window, selector=matchers) for query in panel.queries))
             for panel in self._board.panels
         ]
 
@@ -134,7 +132,7 @@ class LiveBoard:
             self._at_ms = at_ms
         step = self._watch.step_ms
         start_ms = self._start_ms()
-        queries = _Queries(self._console, start_ms, self._at_ms, step)
+        queries = Queries(self._console, start_ms, self._at_ms, step)
         panels = {live.panel.name: live.whole(queries) for live in self._panels}
         self._shown_bands = self._read_bands(start_ms)
         return {
@@ -150,7 +148,7 @@ class LiveBoard:
     def delta(self, at_ms: int) -> dict[str, Any]:
         """The column at ``at_ms``, one step after the last frame."""
         self._at_ms = at_ms
-        queries = _Queries(self._console, at_ms, at_ms, self._watch.step_ms)
+        queries = Queries(self._console, at_ms, at_ms, self._watch.step_ms)
         start_ms = self._start_ms()
         frame = {
             "type": "delta",
@@ -195,93 +193,6 @@ class LiveBoard:
             for live in self._panels
             if (bands := [_band(alert, span) for alert in live.panel.alerts for span in fired.get(alert.name, ())])
         }
-
-
-class _Queries:
-    """Evaluates each text once for all panels of a frame; a result is a matrix, or the reason why there is none."""
-
-    def __init__(self, console: Console, start_ms: int, end_ms: int, step_ms: int) -> None:
-        self._console = console
-        self._span = (start_ms, end_ms, step_ms)
-        self._results: dict[tuple[str, int], Matrix | str] = {}
-
-    def over(self, texts: Iterable[str], *, newest: bool) -> list[Matrix]:
-        """Matrices of ``texts`` over the frame, or at its last instant.  Raises ``_QueryError``."""
-        start_ms, end_ms, step_ms = self._span
-        if newest:
-            start_ms = end_ms
-        matrices = []
-        for text in texts:
-            result = self._results.get((text, start_ms))
-            if result is None:
-                result = self._results[text, start_ms] = self._evaluate(text, start_ms, end_ms, step_ms)
-            if isinstance(result, str):
-                raise _QueryError(result)
-            matrices.append(result)
-        return matrices
-
-    def _evaluate(self, text: str, start_ms: int, end_ms: int, step_ms: int) -> Matrix | str:
-        try:
-            return self._console.engine.range(text, start_ms, end_ms, step_ms)
-        except PromQLError as error:
-            return " ".join(str(error).split())
-        except Exception:
-            log.exception("a panel's query failed", query=text)
-            return "the telemetry store did not answer; see the console's log"
-
-
-class _QueryError(Exception):
-    """Why a panel has no data, in one line."""
-
-
-class _LivePanel:
-    """A panel and the series its viewers know."""
-
-    def __init__(self, panel: Panel, texts: tuple[str, ...]) -> None:
-        self.panel = panel
-        self._texts = texts
-        self._shown: tuple[Series, ...] | None = None  # None: the next frame must name them
-        self._seen_ms: dict[Series, int] = {}
-
-    def whole(self, queries: _Queries) -> dict[str, Any]:
-        self._seen_ms.clear()
-        self._shown = None
-        table = self.panel.kind is Kind.TABLE
-        try:
-            matrices = queries.over(self._texts, newest=table)
-            cells = shape(self.panel, matrices)
-        except (_QueryError, ValueError) as error:
-            return {"error": str(error)}
-        instants = matrices[0].timestamps if matrices else np.empty(0, np.int64)
-        self._remember(cells, instants)
-        self._shown = cells.series
-        body = {"values": cells.newest()} if table else {"columns": cells.columns()}
-        return {"series": [series.as_json() for series in cells.series], **body, **_hidden(cells)}
-
-    def newest(self, queries: _Queries, start_ms: int) -> dict[str, Any]:
-        """The values of one more instant; a series that fell out of the range is named no longer."""
-        known = [series for series, seen_ms in self._seen_ms.items() if seen_ms >= start_ms]
-        try:
-            matrices = queries.over(self._texts, newest=True)
-            cells = shape(self.panel, matrices, known)
-        except (_QueryError, ValueError) as error:
-            self._shown = None
-            return {"error": str(error)}
-        self._seen_ms = {series: self._seen_ms.get(series, start_ms) for series in cells.series}
-        self._remember(cells, matrices[0].timestamps if matrices else np.empty(0, np.int64))
-        changed = {} if cells.series == self._shown else {"series": [series.as_json() for series in cells.series]}
-        self._shown = cells.series
-        return {"values": cells.newest(), **changed, **_hidden(cells)}
-
-    def _remember(self, cells: Cells, instants: np.ndarray[Any, np.dtype[np.int64]]) -> None:
-        for series, row in zip(cells.series, cells.values, strict=True):
-            seen = np.flatnonzero(~np.isnan(row))
-            if seen.size:
-                self._seen_ms[series] = int(instants[seen[-1]])
-
-
-def _hidden(cells: Cells) -> dict[str, int]:
-    return {"hidden": cells.hidden} if cells.hidden else {}
 
 
 def _describe_panel(panel: Panel) -> dict[str, Any]:
@@ -341,8 +252,3 @@ def _resolve(range_: TimeRange, now_ms: int) -> tuple[int, int]:
 
 def _scrape_ms(console: Console) -> int:
     return round(console.profile.scrape.total_seconds() * 1000)
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'

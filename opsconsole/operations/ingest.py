@@ -17,7 +17,7 @@ _LONGEST_WAIT_S = 60.0
 
 def accept_traces(console: Console, body: bytes, content_type: str, content_encoding: str) -> bytes:
     """Take an OTLP traces request; the bytes of the answer, in the form the request came in, a partial success when
-    some spans were rejected.  Blocks until the spans are stored, half a second or so: acknowledged means durable.
+    some spans were rejected.  Blocks until the spans are stored, a second or so: acknowledged means durable.
 
     Raises ``Malformed`` (HTTP 400), ``TooLarge`` (413) and ``UnsupportedEncoding`` (415) for what is not to be sent again
     as it is; ``Overloaded`` (429) when more waits than we take and ``StoreError`` (503) when the store fails, both to

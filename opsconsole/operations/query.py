@@ -12,9 +12,9 @@ import structlog
 
 from opsconsole.promql.error import PromQLError
 from opsconsole.promql.parse import parse
-from opsconsole.promql.plan import Selector
+from opsconsole.promql.plan import Expr, Kind, Selector
 from opsconsole.promql.result import Matrix, Scalar
-from opsconsole.series.labels import METRIC_NAME, Labels
+from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
 
 from .console import Console
@@ -68,14 +68,22 @@ class Span:
 
 
 def instant(console: Console, query: str, at_ms: int, timeout_s: float = TIMEOUT_S) -> Matrix | Scalar:
-    """The value of ``query`` at one instant.  Raises ``BadQuery``, ``QueryFailed`` or ``QueryTimeout``."""
-    _check(query)
+    """The value of ``query`` at one instant, or the samples of a range vector like ``up[5m]``.
+
+    Raises ``BadQuery``, ``QueryFailed`` or ``QueryTimeout``.
+    """
+    _plan(query)
     return _within(timeout_s, lambda: console.engine.instant(query, at_ms))
+
+
+def is_range_vector(query: str) -> bool:
+    """Whether an instant query's answer is samples over time.  Raises ``BadQuery``."""
+    return _plan(query).kind is Kind.RANGE
 
 
 def range_(console: Console, query: str, span: Span, timeout_s: float = TIMEOUT_S) -> Matrix:
     """The values of ``query`` over a span.  Raises as ``instant`` does."""
-    _check(query)
+    _plan(query)
     return _within(timeout_s, lambda: console.engine.range(query, span.start_ms, span.end_ms, span.step_ms))
 
 
@@ -102,13 +110,9 @@ def label_values(found: Iterable[Labels], name: str) -> list[str]:
     return sorted({value for labels in found if (value := labels.get(name))})
 
 
-def metric_names(found: Iterable[Labels]) -> list[str]:
-    return label_values(found, METRIC_NAME)
-
-
-def _check(query: str) -> None:
+def _plan(query: str) -> Expr:
     try:
-        parse(query)
+        return parse(query)
     except PromQLError as error:
         raise BadQuery(f'invalid parameter "query": {error}') from None
 

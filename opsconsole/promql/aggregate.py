@@ -27,8 +27,8 @@ class Members:
         self.order = groups.order
         self.starts = groups.starts
         self.values: Values = vector.values[self.order]
-        self.present: Mask = vector.present[self.order]
-        self.complete = bool(self.present.all())
+        self.complete = bool(vector.present.all())
+        self.present: Mask = vector.present if self.complete else vector.present[self.order]
         counts = groups.sizes[:, np.newaxis] if self.complete else self._added(self.present)
         self.counts: NDArray[np.intp] = np.broadcast_to(counts, (len(groups.labels), vector.values.shape[1]))
 

@@ -25,6 +25,11 @@ class Engine:
         self._source = source
         self._lookback_ms = lookback_ms
 
+    @property
+    def source(self) -> SampleSource:
+        """Who holds the samples, for questions about series instead of values."""
+        return self._source
+
     def instant(self, query: str, at_ms: int) -> Matrix | Scalar:
         """The value at one instant: a matrix with T = 1, or for a range vector its samples.
 

@@ -11,6 +11,7 @@ import promql_parser as ast
 
 from opsconsole.series.labels import METRIC_NAME
 from opsconsole.series.matcher import Matcher, Operator
+from opsconsole.series.regex import compile_re2
 
 from . import aggregate, functions
 from .error import PromQLError
@@ -115,7 +116,7 @@ class _Reader:
         position = self._position()
         if node.matchers.or_matchers:
             raise PromQLError("unsupported 'or' between matchers; use a regular expression", position)
-        matchers = [Matcher(m.name, _OPERATORS[str(m.op)], m.value) for m in node.matchers.matchers]
+        matchers = [_matcher(m, position) for m in node.matchers.matchers]
         if node.name is not None:
             matchers.insert(0, Matcher(METRIC_NAME, Operator.EQUAL, node.name))
         return Selector(tuple(matchers), _shift(node), position)
@@ -165,12 +166,20 @@ def _parts(tree: ast.Expr) -> int:
 
     def visit(node: ast.Expr) -> None:
         nonlocal count
-        count += isinstance(
-            node, ast.Call | ast.AggregateExpr | ast.VectorSelector | ast.MatrixSelector | ast.BinaryExpr
-        )
+        count += isinstance(node, ast.Call | ast.AggregateExpr | ast.VectorSelector | ast.BinaryExpr)
 
     ast.walk(tree, visit)
     return count
+
+
+def _matcher(node: ast.Matcher, position: int) -> Matcher:
+    operator = _OPERATORS[str(node.op)]
+    if operator in (Operator.REGEX, Operator.NOT_REGEX):
+        try:
+            compile_re2(node.value)
+        except ValueError as error:
+            raise PromQLError(str(error), position) from None
+    return Matcher(node.name, operator, node.value)
 
 
 def _shift(node: ast.VectorSelector | ast.SubqueryExpr) -> Shift:

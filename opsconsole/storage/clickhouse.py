@@ -126,7 +126,8 @@ class ClickHouse:
     @contextmanager
     def _session(self) -> Iterator[Client]:
         """A session of one's own.  After an error it is replaced: an embedded one may answer the next question with
-        what was left of the failed one's output."""
+        what was left of the failed one's output.
+        """
         try:
             session = self._borrow()
         except ClickHouseError as error:

@@ -16,15 +16,10 @@ from opsconsole.traces.span import Event, Order, Span, Status, TraceQuery, Trace
 from .clickhouse import ClickHouse
 from .commit import CommitPolicy, CommitState, GroupCommit
 
-POLICY = CommitPolicy(what="spans", batch=16_384, pending=131_072, delay_s=0.5)
+# An insert costs some 50 ms of a core before its first row (planning the view), so few spans wait a second for others.
+POLICY = CommitPolicy(what="spans", batch=16_384, pending=131_072, delay_s=1.0)
 
-_PARSER_SETTINGS = {
-    "format_schema_source": "string",
-    "format_schema_message_name": "ResourceSpans",
-    "format_schema": Path(__file__).with_name("otlp_traces.proto").read_text(),
-    # A sender with a broken clock may spread one body over many days; a warning in the engine's log is enough.
-    "throw_on_max_partitions_per_insert_block": 0,
-}
+_SCHEMA = Path(__file__).with_name("otlp_traces.proto")
 _REMEMBERED_BODIES = 1024
 _MOST_SPANS_OF_A_TRACE = 20_000
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -47,6 +42,11 @@ class SpanStore:
 
     def __init__(self, clickhouse: ClickHouse, policy: CommitPolicy = POLICY) -> None:
         self._clickhouse = clickhouse
+        self._parser_settings = {
+            # A sender with a broken clock may spread one body over many days; a warning in the engine's log is enough.
+            "throw_on_max_partitions_per_insert_block": 0,
+            **_schema_settings(embedded=clickhouse.embedded),
+        }
         self._commit: GroupCommit[bytes] = GroupCommit(
             lambda bodies, batch_id: self.insert(bodies, batch_id=batch_id), policy
         )
@@ -80,7 +80,7 @@ class SpanStore:
             b"".join((_varint(size), *bodies)),
             form="ProtobufList",
             batch_id=batch_id,
-            settings=_PARSER_SETTINGS,
+            settings=self._parser_settings,
         )
 
     def search(self, query: TraceQuery) -> list[TraceSummary]:
@@ -200,6 +200,19 @@ def _status(text: str) -> Status:
         return Status(text)
     except ValueError:  # older collectors wrote STATUS_CODE_ERROR
         return {"STATUS_CODE_ERROR": Status.ERROR, "STATUS_CODE_OK": Status.OK}.get(text, Status.UNSET)
+
+
+def _schema_settings(*, embedded: bool) -> Mapping[str, str]:
+    """Where ClickHouse finds the protobuf schema: a server is sent its text; the embedded engine reads the file, for it
+    would keep a copy of the text under the working directory.
+    """
+    if embedded:
+        return {"format_schema": f"{_SCHEMA}:ResourceSpans"}
+    return {
+        "format_schema_source": "string",
+        "format_schema_message_name": "ResourceSpans",
+        "format_schema": _SCHEMA.read_text(),
+    }
 
 
 def _varint(number: int) -> bytes:

@@ -60,7 +60,7 @@ class Choice:
     @property
     def label(self) -> str:
         named = dict(QUICK).get(self.range.start) if self.range.live else None
-        return named or f"{self.range.start} – {self.range.end}"
+        return named or f"{self.range.start} to {self.range.end}"
 
     @property
     def quick(self) -> Sequence[Option]:

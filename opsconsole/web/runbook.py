@@ -17,4 +17,5 @@ def render(alert: Alert) -> SafeString | None:
     source = files("alerts") / "runbooks" / alert.runbook
     if not source.is_file():
         return None
-    return mark_safe(_MARKDOWN.render(source.read_text(encoding="utf-8")))  # noqa: S308  # nosec: see above
+    html: str = _MARKDOWN.render(source.read_text(encoding="utf-8"))
+    return mark_safe(html)  # noqa: S308  # nosec: see above

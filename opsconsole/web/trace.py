@@ -21,14 +21,21 @@ _DEEPEST = 14  # deeper spans stand below each other: the name must keep its pla
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|µs|ms|s|m)?")
 _MS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "": 1.0}
 _SQL = ("db.query.text", "db.statement")
-_SAYS_MORE = ("http.route", "url.path", "http.target", "db.operation.name", "db.system.name", "db.system", "messaging.destination.name")
+_SAYS_MORE = (
+    "http.route",
+    "url.path",
+    "http.target",
+    "db.operation.name",
+    "db.system.name",
+    "db.system",
+    "messaging.destination.name",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
     name: str
     label: str
-    href: str
     current: bool
 
 
@@ -48,7 +55,7 @@ class Filter:
     def of(cls, choice: Choice) -> Filter:
         said = choice.said
         order = Order(said["tab"]) if said.get("tab") in {each.value for each in Order} else Order.RECENT
-        tabs = [Tab(each.value, label, choice.href({"tab": each.value}), each is order) for each, label in TABS]
+        tabs = [Tab(each.value, label, each is order) for each, label in TABS]
         least, problem = said.get("min", "").strip(), ""
         try:
             least_ms = parse_ms(least)
@@ -214,4 +221,3 @@ def _event(event: Event, begin_ns: int) -> EventRow:
 
 def _all(attributes: Mapping[str, str], names: Iterable[str]) -> list[str]:
     return [attributes[name] for name in names if attributes.get(name)]
-

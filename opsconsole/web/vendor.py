@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FILES = {
@@ -32,7 +33,7 @@ FILES = {
 _NPM_CI = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
 
 
-class VendorHook(BuildHookInterface):  # type: ignore[misc]  # hatchling ships no types we can see
+class VendorHook(BuildHookInterface[BuilderConfig]):
     """Hatch finds the one hook class of this file; see ``[tool.hatch.build.hooks.custom]``."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # hatchling's signature

@@ -61,7 +61,7 @@ def webhook_sink() -> Iterator[WebhookSink]:
 
 @dataclass
 class Demo:
-    """A running demo; ``ready`` is what ``up --json`` printed: console, sign_in, shop, faults, token, targets, parts."""
+    """A running demo; ``ready`` is what ``up --json`` printed."""
 
     process: subprocess.Popen[str]
     ready: dict[str, Any]
@@ -79,9 +79,9 @@ class Demo:
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         answer = httpx.get(
-            f"{self.ready['console']}/api/v1/query",
+            f"{self.ready['console_url']}/api/v1/query",
             params={"query": promql},
-            headers={"Authorization": f"Bearer {self.ready['token']}"},
+            headers={"Authorization": f"Bearer {self.ready['api_token']}"},
         )
         answer.raise_for_status()
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
@@ -130,11 +130,11 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory, webhook_sin
     if not ready:
         process.wait(timeout=30)
         pytest.fail(f"the demo did not start:\n{''.join(printed)}\n{(data_dir / 'up.log').read_text()}")
-    threading.Thread(target=process.stdout.read, daemon=True).start()  # a full pipe would stop it
     demo = Demo(process, ready, repository, data_dir)
     yield demo
     if process.poll() is None:
         demo.stop()
+    process.stdout.close()
     log.close()
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from .conftest import Demo, environment
+from tests.acceptance.conftest import Demo, environment
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 

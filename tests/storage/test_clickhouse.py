@@ -51,7 +51,7 @@ def test_opening_twice_changes_no_table(clickhouse: ClickHouse) -> None:
 def test_a_newer_schema_is_refused_with_what_to_do(clickhouse: ClickHouse) -> None:
     clickhouse.command("INSERT INTO schema_version VALUES (999)")
     try:
-        with pytest.raises(schema.NewerSchema, match="schema 999.*upgrade opsconsole"):
+        with pytest.raises(schema.NewerSchema, match=r"schema 999.*upgrade opsconsole"):
             schema.migrate(clickhouse)
     finally:
         clickhouse.command("ALTER TABLE schema_version DELETE WHERE version = 999 SETTINGS mutations_sync = 2")

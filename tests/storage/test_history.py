@@ -107,7 +107,7 @@ def test_a_select_that_would_fill_the_memory_is_refused(
     store = SampleStore(clickhouse)
     store.append([stored(T0 + tick, {series("x"): 1.0}) for tick in range(11)], batch_id=fresh())
     monkeypatch.setattr(samples_module, "_MAX_SAMPLES", 10)
-    with pytest.raises(PromQLError, match="more than 10 samples.*shorter range"):
+    with pytest.raises(PromQLError, match=r"more than 10 samples.*shorter range"):
         store.select((), 0, T0 + 99)
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from opsconsole.ingest.otlp import JSON, PROTOBUF, decode_traces
 from opsconsole.storage.clickhouse import ClickHouse
-from opsconsole.storage.spans import SpanStore
+from opsconsole.storage.spans import POLICY, SpanStore
 from opsconsole.traces.span import Order, Status, TraceQuery
 
 T0_MS = 1_764_000_000_000
@@ -25,7 +27,7 @@ COLUMNS = """toUnixTimestamp64Nano(Timestamp), TraceId, SpanId, ParentSpanId, Tr
 
 @pytest.fixture
 def spans(clickhouse: ClickHouse) -> Iterator[SpanStore]:
-    store = SpanStore(clickhouse)
+    store = SpanStore(clickhouse, replace(POLICY, delay_s=0.01))
     yield store
     store.close()
 
@@ -113,7 +115,7 @@ def test_clickhouse_parses_requests_into_the_rows_that_python_makes_of_them(
     clickhouse: ClickHouse, spans: SpanStore, otlp: Callable[..., ExportTraceServiceRequest]
 ) -> None:
     requests = [otlp(40, seed) for seed in range(5)]
-    for value in requests[3].resource_spans[0].scope_spans[0].spans[7].attributes.add(key="list").value, :
+    for value in (requests[3].resource_spans[0].scope_spans[0].spans[7].attributes.add(key="list").value,):
         value.array_value.values.add(string_value="ä")
         pair = value.array_value.values.add().kvlist_value.values.add(key="n")
         pair.value.int_value = 1
@@ -122,6 +124,17 @@ def test_clickhouse_parses_requests_into_the_rows_that_python_makes_of_them(
     rows = [row for request in requests for row in expected(request)]
     assert sorted(stored(clickhouse)) == sorted(rows)
     assert digest(stored(clickhouse)) == digest(rows)
+
+
+def test_the_embedded_engine_leaves_nothing_in_the_working_directory(
+    spans: SpanStore,
+    otlp: Callable[..., ExportTraceServiceRequest],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spans.insert([otlp(1).SerializeToString()], batch_id="here")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_and_protobuf_give_the_same_rows(
@@ -205,7 +218,7 @@ def test_search_orders_filters_and_counts(spans: SpanStore, otlp: Callable[..., 
     recent = spans.search(TraceQuery(*window))
     assert [(trace.spans, trace.errors) for trace in recent] == [(1, 0), (4, 2)]
     assert (recent[0].method, recent[0].route, recent[0].status_code) == ("GET", "/orders/<int:id>", 200)
-    assert [trace.name for trace in spans.search(TraceQuery(*window, Order.SLOWEST))][0] == "POST /pay"
+    assert spans.search(TraceQuery(*window, Order.SLOWEST))[0].name == "POST /pay"
     assert [trace.trace_id for trace in spans.search(TraceQuery(*window, Order.ERRORS))] == [root.trace_id.hex()]
     assert [trace.spans for trace in spans.search(TraceQuery(*window, min_duration_ms=2_000))] == [4]
     assert [trace.spans for trace in spans.search(TraceQuery(*window, name="POST /pay"))] == [4]

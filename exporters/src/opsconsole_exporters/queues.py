@@ -97,6 +97,11 @@ class QueueSampler:
         # Queues that only a worker's -Q has named stay known, so that its death shows as 0 workers and not as nothing.
         self._known: set[str] = set()
 
+    def close(self) -> None:
+        if self._broker is not None:
+            self._broker.close()
+            self._broker = None
+
     def sample(self, now: float) -> Mapping[str, Queue]:
         """The queues by name.  Raises what the driver raises when the broker cannot be asked."""
         broker = self._broker = self._broker or self._connect(self._app)

@@ -49,7 +49,7 @@ def serve(host: str, port: int, multiproc_dir: Path | None, celery: str | None) 
     try:
         server = Server((host, port), Handler)
     except OSError as error:
-        raise SidecarError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+        raise SidecarError(f"cannot listen on {host}:{port}: {error.strerror}; see --host and --port") from error
     with server:
         server.prepare(celery)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -134,6 +134,12 @@ def load_app(name: str) -> Celery:
         raise SidecarError(f"cannot import --celery {name}: {reason}") from error
 
 
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 (any free one) to 65535")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
@@ -141,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="OPSCONSOLE_METRICS_TOKEN, if set, is the bearer token that a scraper must send.",
     )
     shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    parser.add_argument("--port", type=int, default=9101, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=9101, help="port to listen on (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--celery", metavar="MODULE:APP", help="Celery app whose queues to watch, for example shop.celery:app"

@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
                 call_command("migrate", verbosity=0, interactive=False)
             except Exception as error:
                 raise StartError(f"the records at DATABASE_URL cannot be opened: {error}") from error
+            from opsconsole.config import urls  # noqa: F401 - a view that does not import stops the start, not the visitor
             from opsconsole.config.asgi import application
 
             run(application, listener, graph.services, lambda: _say_ready(url))

@@ -61,16 +61,16 @@ def frame(request: HttpRequest, name: str) -> JsonResponse:
     wanted = _board(running, name)
     choice = read(request, running.clock)
     variables = {each: choice.said[each] for each in wanted.variables if each in choice.said}
+    if choice.problem:
+        return _refused(choice.problem)
     try:
-        if choice.problem:
-            raise ValueError(choice.problem)
         return JsonResponse(boards.snapshot(running, wanted, choice.range, variables))
     except ValueError as error:
-        return JsonResponse({"error": str(error)}, status=400)
+        return _refused(str(error))
 
 
 @require_safe
-def grafana(request: HttpRequest, name: str) -> HttpResponse:
+def grafana(request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG001  # every view gets one
     """The same board for Grafana's import; its links lead back here."""
     running = console.current()
     text = to_json(_board(running, name), console_url=running.public_url)
@@ -86,3 +86,7 @@ def _board(running: console.Console, name: str) -> Board:
         return running.boards[name]
     except KeyError:
         raise Http404(f"no board is named {name}") from None
+
+
+def _refused(message: str) -> JsonResponse:
+    return JsonResponse({"error": message}, status=400)

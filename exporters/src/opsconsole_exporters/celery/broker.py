@@ -28,6 +28,10 @@ class Broker:
     priority_steps: tuple[int, ...]
     channel: Any
 
+    def close(self) -> None:
+        self.client.close()
+        self.channel.connection.client.close()
+
     def key(self, name: str) -> str:
         return self.prefix + name
 

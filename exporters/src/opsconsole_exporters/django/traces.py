@@ -6,14 +6,18 @@ It only reads headers and starts a span, which needs no thread.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.django.middleware.otel_middleware import _DjangoMiddleware
+
+# The status that nginx has made usual for it; no client ever sees it.
+CLIENT_CLOSED_REQUEST = 499
 
 _contrib: Any = _DjangoMiddleware  # not annotated by its authors
 
@@ -28,8 +32,14 @@ class AsyncTraces:
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         self._steps.process_request(request)
-        response: HttpResponseBase = self._steps.process_response(request, await self._get_response(request))
-        return response
+        try:
+            response: HttpResponseBase = await self._get_response(request)
+        except asyncio.CancelledError:
+            # Django cancels the view of a client that went away; contrib would never end the span.
+            self._steps.process_response(request, HttpResponse(status=CLIENT_CLOSED_REQUEST))
+            raise
+        response = self._steps.process_response(request, response)
+        return response  # noqa: RET504 - contrib is not annotated, this gives the type
 
     async def process_view(self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         self._steps.process_view(request, view, *args, **kwargs)

@@ -1,23 +1,17 @@
 // How a uPlot is set up: scales, axes, lines and areas, in the colours of the theme.
 import { faded, token } from "ops/palette";
-import { axisLabels } from "ops/format";
+import { axisLabels, tick } from "ops/format";
 
 const FONT = '11px "Inter Variable", system-ui, sans-serif';
 const HEADROOM = 1.08;
 const HALF_LABEL_PX = 14;
 const AT_THE_BOTTOM = { crit: 2, warn: 1, d3: 1 };
-const two = (n) => String(n).padStart(2, "0");
 
-/** Tick labels in local time: seconds only when the ticks are that close, the day when they are that far. */
+/** Tick labels in local time; one that would be cut off at the right is left out. */
 function timeLabels(plot, splits) {
   const apart = splits.length > 1 ? splits[1] - splits[0] : 60;
   const edge = plot.bbox.width / devicePixelRatio - HALF_LABEL_PX;
-  return splits.map((at) => {
-    if (plot.valToPos(at, "x") > edge) return "";  // it would be cut off
-    const date = new Date(at * 1000);
-    if (apart >= 86400) return `${date.getDate()} ${date.toLocaleString("en", { month: "short" })}`;
-    return `${two(date.getHours())}:${two(date.getMinutes())}${apart < 60 ? `:${two(date.getSeconds())}` : ""}`;
-  });
+  return splits.map((at) => (plot.valToPos(at, "x") > edge ? "" : tick(at, apart)));
 }
 
 /** Highest value the y axis must hold: the data, and each threshold that is not far away from them. */

@@ -27,7 +27,10 @@ class OpsChart extends PanelElement {
       this.prepend(this.legend, this.host);
       this.host.append(this.tip);
     }
-    this.resize = new ResizeObserver(() => this.#plot?.setSize({ width: this.host.clientWidth, height: this.host.clientHeight }));
+    this.resize = new ResizeObserver(() => {
+      if (this.host.clientWidth !== this.#plot?.width) this.#fitLegend();
+      this.#plot?.setSize({ width: this.host.clientWidth, height: this.host.clientHeight });
+    });
     this.resize.observe(this.host);
     this.unwatch = watch((at, source) => this.#follow(at, source));
     this.onTheme = () => { this.#paintLegend(); this.#plot?.redraw(false); };
@@ -51,10 +54,18 @@ class OpsChart extends PanelElement {
     const called = names(series, description.queries);
     const shape = JSON.stringify([called, tokens, panel?.hidden]);
     this.#values = series.map((_, index) => panel.columns[index]);
-    if (shape !== this.#shape) this.#rebuild(series, called, tokens, shape);
+    const changed = shape !== this.#shape;
+    if (changed) this.#rebuild(series, called, tokens, shape);
     const columns = description.kind === "area" ? stack(this.#values, tokens) : this.#values;
     if (this.#plot) this.#plot.setData([t, ...columns]);
     this.#readings();
+    if (changed) this.#fitLegend();
+  }
+
+  /** One line or two, decided once: a legend that wraps as its numbers change would make the chart jump. */
+  #fitLegend() {
+    this.legend.classList.remove("two");
+    this.legend.classList.toggle("two", this.legend.scrollWidth > this.legend.clientWidth);
   }
 
   #rebuild(series, called, tokens, shape) {

@@ -58,6 +58,13 @@ export function clock(unixSeconds, withSeconds = true) {
   return at.toDateString() === new Date().toDateString() ? time : `${at.getDate()} ${at.toLocaleString("en", { month: "short" })} ${time}`;
 }
 
+/** A label of a time axis whose ticks are `apart` seconds apart: seconds only when that near, the day at midnight. */
+export function tick(unixSeconds, apart) {
+  const at = new Date(unixSeconds * 1000);
+  if (at.getHours() + at.getMinutes() === 0 && apart >= 3600) return `${at.getDate()} ${at.toLocaleString("en", { month: "short" })}`;
+  return `${two(at.getHours())}:${two(at.getMinutes())}${apart < 60 ? `:${two(at.getSeconds())}` : ""}`;
+}
+
 /** "8 s", "6 min", "3 h", "2 d": how long, in one unit. */
 export function long(duration) {
   const size = Math.max(0, Math.round(duration));

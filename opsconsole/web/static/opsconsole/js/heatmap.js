@@ -1,6 +1,6 @@
 // <ops-heatmap>: requests by duration over time.  A click on a cell opens the traces of that moment and duration.
 import { point, watch } from "ops/cursor";
-import { axisLabels, clock, text } from "ops/format";
+import { axisLabels, clock, text, tick } from "ops/format";
 import { faded, token } from "ops/palette";
 import { make, newest, PanelElement } from "ops/panel";
 
@@ -106,7 +106,7 @@ class OpsHeatmap extends PanelElement {
     const shift = new Date().getTimezoneOffset() * 60;
     for (let at = Math.ceil((from - shift) / space) * space + shift; at <= to; at += space) {
       const x = this.#x(at);
-      if (x > LEFT + 16 && x < this.host.clientWidth - 20) ctx.fillText(clock(at, space < 60), x, height - 7);
+      if (x > LEFT + 16 && x < this.host.clientWidth - 20) ctx.fillText(tick(at, space), x, height - 7);
     }
   }
 

@@ -90,9 +90,9 @@ export class PanelElement extends HTMLElement {
   }
 
   /** The panel in a sentence, for those who do not see it. */
-  alternative({ description, panel, bands }) {
+  alternative({ description, panel, bands, to }) {
     const said = panel.series.slice(0, 12).map((one, index) => `${one.name} ${text(newest(panel.columns[index]), description.queries[one.query]?.unit ?? description.unit)}`);
-    const firing = bands.some((band) => band.to === null) ? ["an alert is firing"] : [];
+    const firing = bands.some((band) => band.to === null && band.from <= to) ? ["an alert is firing"] : [];
     return `${description.title}: ${[...said, ...description.thresholds.map((one) => one.label), ...firing].join(", ")}`;
   }
 }

@@ -34,7 +34,7 @@ class OpsStat extends PanelElement {
       if (state && worst !== "critical") worst = state;
       this.#number(index, value, query, state, description);
     });
-    const firing = bands.filter((band) => band.to === null).map((band) => band.severity);
+    const firing = bands.filter((band) => band.to === null && band.from <= view.to).map((band) => band.severity);
     const state = empty ? "none" : firing.includes("critical") ? "critical" : worst || firing[0] || "ok";
     this.#status(description.thresholds.length || firing.length ? state : "");
     this.#draw(view, empty ? [] : columns(description.now ?? 0), description.queries[description.now ?? 0]?.unit);

@@ -1,0 +1,114 @@
+"""A console behind its API: a real engine over a real head, a real embedded trace store, real tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.test import Client
+
+from alerts.profile import DEMO
+from alerts.registry import ALERTS
+from opsconsole.alerting.rule import Rule
+from opsconsole.alerting.rulebook import RuleBook
+from opsconsole.ingest.scrape import Scraper
+from opsconsole.ingest.target import Target
+from opsconsole.live.hub import Hub
+from opsconsole.operations.console import Console, install
+from opsconsole.promql.engine import Engine
+from opsconsole.series.clock import ManualClock
+from opsconsole.series.labels import Labels
+from opsconsole.storage.clickhouse import ClickHouse
+from opsconsole.storage.commit import CommitPolicy
+from opsconsole.storage.head import Head
+from opsconsole.storage.spans import SpanStore
+
+NOW_MS = 1_764_000_000_000
+WEB = Labels.of(job="web", instance="127.0.0.1:8001")
+
+
+@pytest.fixture(scope="session")
+def span_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpanStore]:
+    folder: Path = tmp_path_factory.mktemp("telemetry")
+    clickhouse = ClickHouse.open("", folder)
+    store = SpanStore(clickhouse, CommitPolicy(what="spans", batch=1000, pending=1000, delay_s=0.01))
+    yield store
+    store.close()
+    clickhouse.close()
+
+
+@pytest.fixture
+def head() -> Head:
+    """``up`` is 1 and ``requests_total`` rises by 1 a second, for ten minutes every 15 s; the last sample is now."""
+    head = Head()
+    series = [Labels.of(WEB, __name__="up"), Labels.of(WEB, __name__="requests_total", path='/a"b\\')]
+    for second in range(-600, 1, 15):
+        head.append(WEB, NOW_MS + second * 1000, series, np.array([1.0, 600.0 + second]))
+    return head
+
+
+@pytest.fixture
+def console(span_store: SpanStore, head: Head, settings) -> Iterator[Console]:
+    settings.ROOT_URLCONF = "opsconsole.api.urls"
+    clock = ManualClock(NOW_MS)
+    target = Target.parse("web=http://127.0.0.1:8001/metrics", interval_s=15)
+    console = Console(
+        clock=clock,
+        profile=DEMO,
+        boards={},
+        alerts={alert.name: alert for alert in ALERTS},
+        engine=Engine(head),
+        spans=span_store,
+        scraper=Scraper([target], _Nowhere(), clock),
+        hub=Hub(),
+        public_url="http://testserver",
+        rules=RuleBook(Rule.of(alert, DEMO) for alert in ALERTS),
+    )
+    install(console)
+    yield console
+    install(None)
+
+
+@pytest.fixture
+def without_targets(console: Console) -> Console:
+    changed = replace(console, scraper=Scraper([], _Nowhere(), console.clock))
+    install(changed)
+    return changed
+
+
+@pytest.fixture
+def machine(console: Console, db) -> Callable[[str], Client]:
+    """``machine(scope)`` calls with a token of that scope."""
+    from opsconsole.operations.access import create_token  # late: this file is read before Django is set up
+
+    return lambda scope: Client(headers={"authorization": f"Bearer {create_token(scope, scope, NOW_MS)}"})
+
+
+@pytest.fixture
+def reader(machine: Callable[[str], Client]) -> Client:
+    return machine("read")
+
+
+@pytest.fixture
+def pusher(machine: Callable[[str], Client]) -> Client:
+    return machine("ingest")
+
+
+@pytest.fixture
+def person(console: Console, db) -> Client:
+    """Somebody who is signed in, with a browser that has CSRF to mind."""
+    from django.contrib.auth.models import User  # late, too
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_user("ada"))
+    return client
+
+
+class _Nowhere:
+    """The sink of a scraper that is not started."""
+
+    def append(self, scrape: object) -> None:
+        raise AssertionError(f"nothing is scraped here, but this came: {scrape}")

@@ -1,0 +1,185 @@
+"""Traces that reach a real OTLP endpoint, and logs that carry their ids."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+
+import pytest
+
+pytestmark = pytest.mark.real
+
+CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
+
+
+@pytest.fixture
+def traced(launch, otlp_sink):
+    launch.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{otlp_sink.port}"
+    return launch
+
+
+@pytest.mark.parametrize("asgi", [True, False], ids=["asgi", "wsgi"])
+def test_a_request_is_a_server_span_with_its_sql_below(traced, otlp_sink, attributes_of, until, asgi):
+    traced.environment["OTEL_SERVICE_NAME"] = "named-by-operator"
+    web = traced.web(asgi=asgi)
+    assert web.get("/item/41/") == (200, "42")
+    request = until("the request's span", lambda: otlp_sink.find("GET item/<int:number>/"))
+    queries = [span for _, span in otlp_sink.spans if span.name == "SELECT"]
+    query = next(span for span in queries if attributes_of(span)["db.query.text"] == "SELECT %s::int + 1")
+    assert request.kind == SERVER
+    assert not request.parent_span_id
+    named = attributes_of(request)
+    assert named["http.route"] == "item/<int:number>/"
+    assert named["http.request.method"] == "GET"
+    assert named["http.response.status_code"] == 200
+    assert (query.kind, query.parent_span_id, query.trace_id) == (CLIENT, request.span_id, request.trace_id)
+    assert "41" not in map(str, attributes_of(query).values())
+    assert {service for service, _ in otlp_sink.spans} == {"named-by-operator"}
+
+
+def test_an_unhandled_exception_marks_its_span(traced, otlp_sink, attributes_of, until):
+    web = traced.web()
+    web.get("/boom/")
+    span = until("the span", lambda: otlp_sink.find("GET boom/"))
+    assert span.status.code == 2
+    assert [attributes_of(event)["exception.type"] for event in span.events] == ["ZeroDivisionError"]
+    assert attributes_of(span)["http.response.status_code"] == 500
+
+
+def test_a_task_continues_the_trace_of_the_request_that_sent_it(traced, otlp_sink, until):
+    traced.worker()
+    web = traced.web()
+    assert web.get("/order/")[0] == 200
+    until("the task's span", lambda: otlp_sink.find("run/watched.tasks.add"))
+    until("the request's span", lambda: otlp_sink.find("GET order/"))
+    request = otlp_sink.find("GET order/")
+    publish = otlp_sink.find("apply_async/watched.tasks.add")
+    task = otlp_sink.find("run/watched.tasks.add")
+    assert (publish.kind, publish.parent_span_id) == (PRODUCER, request.span_id)
+    assert (task.kind, task.parent_span_id) == (CONSUMER, publish.span_id)
+    assert task.trace_id == request.trace_id
+
+
+def test_a_trace_that_began_elsewhere_goes_on(traced, otlp_sink, until):
+    web = traced.web()
+    web.get("/later/", {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    span = until("the span", lambda: otlp_sink.find("GET later/"))
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == ("a" * 32, "b" * 16)
+
+
+def test_metrics_are_not_traced(traced, otlp_sink, until):
+    web = traced.web()
+    web.scrape()
+    web.get("/plain/")
+    until("the request's span", lambda: otlp_sink.find("GET plain/"))
+    assert not [span for _, span in otlp_sink.spans if "metrics" in span.name]
+
+
+@pytest.mark.parametrize("asgi", [True, False], ids=["asgi", "wsgi"])
+def test_a_server_that_is_told_to_stop_sends_its_last_spans(traced, otlp_sink, asgi):
+    web = traced.web(asgi=asgi, OTEL_BSP_SCHEDULE_DELAY="600000")
+    for _ in range(6):
+        web.get("/plain/")
+    assert otlp_sink.find("GET plain/") is None
+    web.stop()
+    assert len([span for _, span in otlp_sink.spans if span.name == "GET plain/"]) == 6
+
+
+def test_a_worker_that_is_told_to_stop_sends_its_last_spans(traced, otlp_sink, until):
+    worker = traced.worker(OTEL_BSP_SCHEDULE_DELAY="600000")
+    web = traced.web(OTEL_SDK_DISABLED="true")
+    web.get("/order/")
+    until("the task", lambda: "added" in worker.output)
+    worker.stop()
+    assert otlp_sink.find("run/watched.tasks.add") is not None
+
+
+def test_requests_do_not_wait_for_a_trace_endpoint_that_does_not_answer(launch, until):
+    with socket.socket() as silent:  # accepts, and never says a word
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        web = launch.web(
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}", OTEL_BSP_SCHEDULE_DELAY="50"
+        )
+        connection, _ = silent.accept() if web.get("/plain/")[0] == 200 else (None, None)
+        assert connection is not None, "an export is under way and stuck"
+        assert {web.get("/plain/")[0] for _ in range(50)} == {200}
+        assert web.scrape().sum("django_http_responses_total_by_status_view_method_total", view="plain") == 51
+        connection.close()
+
+
+def test_without_an_endpoint_nothing_is_sent_and_traces_still_have_ids(launch, until):
+    web = launch.web(workers=1)
+    assert web.get("/item/1/")[0] == 200
+    line = until("the log line", lambda: _find(web, "item shown"))
+    assert len(line["trace_id"]) == 32
+
+
+def test_logs_are_json_with_the_ids_of_the_request_they_belong_to(traced, otlp_sink, until):
+    web = traced.web(OTEL_SERVICE_NAME="shop-web")
+    web.get("/item/7/")
+    request = until("the request's span", lambda: otlp_sink.find("GET item/<int:number>/"))
+    new = until("the structlog line", lambda: _find(web, "item shown"))
+    old = until("the stdlib line", lambda: _find(web, "old style 7"))
+    for line in (new, old):
+        assert line["trace_id"] == request.trace_id.hex()
+        assert line["span_id"] == request.span_id.hex()
+        assert line["service"] == "shop-web"
+    assert (new["level"], new["logger"], new["number"]) == ("info", "watched", 7)
+    assert (old["level"], old["logger"]) == ("warning", "watched.old")
+
+
+def test_a_task_logs_the_ids_of_the_request_that_sent_it(traced, otlp_sink, until):
+    worker = traced.worker()
+    traced.web().get("/order/")
+    request = until("the request's span", lambda: otlp_sink.find("GET order/"))
+    line = until("the task's line", lambda: _find(worker, "added"))
+    assert (line["trace_id"], line["total"]) == (request.trace_id.hex(), 3)
+
+
+def test_an_exception_is_logged_as_one_line_without_the_query_string(launch, until):
+    web = launch.web(workers=1)
+    web.get("/boom/?token=sesame")
+    line = until("the error", lambda: _find(web, "Internal Server Error: /boom/"))
+    assert "ZeroDivisionError: on purpose" in line["exception"]
+    assert "sesame" not in json.dumps(line)
+
+
+def test_logs_stay_as_they_were_when_switched_off(launch, until):
+    web = launch.web(workers=1, OPSCONSOLE_LOGS="off")
+    web.get("/item/1/")
+    worker = launch.worker(OPSCONSOLE_LOGS="off")
+    assert _find(web, "old style 1") is None
+    assert "INFO/MainProcess] w1@test ready" in worker.output
+
+
+def test_a_dead_endpoint_does_not_hold_up_a_stop(launch):
+    web = launch.web(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    web.get("/plain/")
+    assert web.stop() == 0
+    assert "SIGKILL" not in web.output, "gunicorn lost patience"
+
+
+def test_every_worker_sends_spans_of_an_application_loaded_before_the_fork(traced, otlp_sink, until):
+    web = traced.web("--preload")
+    assert len({web.get("/plain/")[1] for _ in range(30)}) == 2
+    until("all spans", lambda: len([span for _, span in otlp_sink.spans if span.name == "GET plain/"]) == 30)
+
+
+def test_a_request_whose_client_has_gone_still_ends_its_span(traced, otlp_sink, attributes_of, until):
+    web = traced.web(workers=1)
+    connection = http.client.HTTPConnection("127.0.0.1", web.port)
+    connection.request("GET", "/hold/", headers={"Host": "127.0.0.1"})
+    until("the request in flight", lambda: web.scrape().value("http_server_active_requests") == 1)
+    connection.close()
+    span = until("its span", lambda: otlp_sink.find("GET hold/"))
+    assert attributes_of(span)["http.response.status_code"] == 499
+    until("nothing in flight", lambda: web.scrape().value("http_server_active_requests") == 0)
+
+
+def _find(process, event):
+    for line in process.output.splitlines():
+        if line.startswith("{") and (entry := json.loads(line)).get("event") == event:
+            return entry
+    return None

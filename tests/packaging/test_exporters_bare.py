@@ -1,0 +1,84 @@
+"""What a watched service gets when it installs the exporters from a clean environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXPORTERS = Path(__file__).parents[2] / "exporters"
+MODULES = sorted(
+    ".".join(path.relative_to(EXPORTERS / "src").with_suffix("").parts).removesuffix(".__init__")
+    for path in (EXPORTERS / "src").rglob("*.py")
+)
+# What only the console needs; a watched service must never carry it.
+HEAVY = {"channels", "channels-redis", "chdb", "chdb-core", "daphne", "numpy", "opsconsole", "pyarrow", "twisted"}
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def install(tmp_path):
+    """``install("django,celery")`` makes an environment and answers with its Python."""
+
+    def into(extras: str) -> Path:
+        python = tmp_path / "venv" / "bin" / "python"
+        subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        newer = subprocess.run([*pip, "--upgrade", "pip>=25.1"], capture_output=True, text=True, check=False)
+        if newer.returncode:
+            pytest.skip("needs a package index that pip can reach")
+        wanted = f"{EXPORTERS}[{extras}]" if extras else str(EXPORTERS)
+        done = subprocess.run([*pip, wanted], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return python
+
+    return into
+
+
+def distributions(python: Path) -> set[str]:
+    answer = subprocess.run(
+        [python, "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {entry["name"].lower().replace("_", "-") for entry in json.loads(answer.stdout)}
+
+
+def run(python: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([python, *command], capture_output=True, text=True, check=False, cwd=folder)
+
+
+@pytest.mark.timeout(600)
+def test_the_exporters_bring_nothing_of_the_console(install, tmp_path):
+    python = install("django,celery")
+    installed = distributions(python)
+    assert installed.isdisjoint(HEAVY)
+    assert {"django", "celery", "redis", "structlog", "prometheus-client"} <= installed
+
+    imports = "; ".join(["from django.conf import settings; settings.configure()", *(f"import {m}" for m in MODULES)])
+    done = run(python, tmp_path, "-W", "error", "-c", imports)
+    assert done.returncode == 0, done.stderr
+    assert run(python.with_name("opsconsole-exporter"), tmp_path, "--help").stdout.startswith("usage:")
+
+
+@pytest.mark.timeout(600)
+def test_without_extras_the_base_works_and_the_rest_says_what_to_install(install, tmp_path):
+    python = install("")
+    assert distributions(python).isdisjoint({"django", "celery", "redis", *HEAVY})
+
+    code = "from opsconsole_exporters import instrument; instrument('bare'); import logging; logging.info('hello')"
+    done = run(python, tmp_path, "-c", code)
+    assert (done.returncode, json.loads(done.stdout)["service"]) == (0, "bare"), done.stderr
+
+    for module, extra in [("django", "django"), ("celery", "celery"), ("queues", "celery")]:
+        done = run(python, tmp_path, "-c", f"import opsconsole_exporters.{module}")
+        assert f"pip install 'opsconsole-exporters[{extra}]'" in done.stderr.splitlines()[-1]
+
+    done = run(python, tmp_path, "-m", "opsconsole_exporters.sidecar", "--celery", "x:y", "--port", "0")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "pip install 'opsconsole-exporters[celery]'" in done.stderr
