@@ -1,0 +1,258 @@
+"""``opsconsole serve`` as a process: what stops it from starting, what a kill does not take away, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+
+TOKEN = "a-token-of-this-test"
+READ = {"Authorization": f"Bearer {TOKEN}"}
+PROTOBUF = READ | {"Content-Type": "application/x-protobuf"}
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def query(self, promql: str, at_s: float | None = None) -> list[dict[str, Any]]:
+        parameters = {"query": promql} | ({} if at_s is None else {"time": str(at_s)})
+        answer = httpx.get(f"{self.url}/api/v1/query", params=parameters, headers=READ, timeout=20)
+        assert answer.status_code == 200, answer.text
+        result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return result
+
+
+def environment(repository: Path, **more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OPSCONSOLE_", "DJANGO_"))}
+    return clean | {"PYTHONPATH": f"{repository}:{repository / 'exporters' / 'src'}"} | more
+
+
+@pytest.fixture
+def serve(repository: Path, tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """``serve("--target", …)`` starts a console on a free port and returns it when it is ready."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str, data_dir: Path | None = None, **more: str) -> Running:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        log = tmp_path / f"console-{len(started)}.log"
+        folder = data_dir or tmp_path / "data"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "opsconsole", "serve", "--port", str(port), "--profile", "demo"),
+                    *("--data-dir", str(folder), *arguments),
+                ],
+                cwd=repository,
+                env=environment(repository, OPSCONSOLE_API_TOKEN=TOKEN, **more),
+                stdout=output,
+                stderr=output,
+            )
+        started.append(process)
+        running = Running(process, f"http://127.0.0.1:{port}", log)
+        deadline = time.monotonic() + 60
+        while True:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            try:
+                if httpx.get(f"{running.url}/healthz/ready", timeout=5).status_code == 200:
+                    return running
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def refused(repository: Path, tmp_path: Path) -> Callable[..., str]:
+    """``refused("--port", …)`` runs a console that must not start, and returns the one line it said."""
+
+    def run(*arguments: str, data_dir: Path | None = None, **more: str) -> str:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "opsconsole",
+                "serve",
+                *arguments,
+                "--data-dir",
+                str(data_dir or tmp_path / "other"),
+            ],
+            cwd=repository,
+            env=environment(repository, **more),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1, done.stderr
+        lines = done.stderr.strip().splitlines()
+        assert len(lines) == 1, done.stderr
+        return lines[0]
+
+    return run
+
+
+@dataclass
+class Service:
+    """A watched service whose counter and whose health the test decides."""
+
+    url: str
+    body: bytes = b"# TYPE visits_total counter\nvisits_total 1\n"
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(watched.body)
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the test's output to the test."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    watched = Service(f"http://127.0.0.1:{server.server_port}/metrics")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield watched
+    server.shutdown()
+    server.server_close()
+
+
+def eventually(check: Callable[[], Any], what: str, timeout_s: float = 30) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (value := check()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+    return value
+
+
+def trace(trace_id: bytes) -> bytes:
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "shop-web"
+    now_ns = time.time_ns()
+    resource.scope_spans.add().spans.add(
+        trace_id=trace_id, span_id=b"spanspan", name="GET /", start_time_unix_nano=now_ns, end_time_unix_nano=now_ns + 1
+    )
+    return request.SerializeToString()
+
+
+def test_a_taken_port_is_named_in_one_line(refused: Callable[..., str]) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        line = refused("--port", str(port))
+    assert f"127.0.0.1:{port}" in line
+    assert "--port" in line
+
+
+def test_a_second_console_on_the_same_folder_is_told_who_owns_it(
+    serve: Callable[..., Running], refused: Callable[..., str], tmp_path: Path
+) -> None:
+    first = serve()
+    line = refused("--port", "0", data_dir=tmp_path / "data")
+    assert str(tmp_path / "data") in line
+    assert str(first.process.pid) in line
+    assert first.query("vector(1)"), "the first goes on"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "named"),
+    [
+        (("--target", "no-url"), {}, "--target"),
+        (("--profile", "fast"), {}, "OPSCONSOLE_PROFILE"),
+        ((), {"OPSCONSOLE_WEBHOOK_URL": "ftp://example.invalid"}, "OPSCONSOLE_WEBHOOK_URL"),
+        ((), {"TELEMETRY_URL": "mysql://nowhere"}, "TELEMETRY_URL"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(
+    refused: Callable[..., str], arguments: tuple[str, ...], more: dict[str, str], named: str
+) -> None:
+    assert named in refused("--port", "0", *arguments, **more)
+
+
+def test_a_malformed_scrape_is_shown_and_stops_nothing(serve: Callable[..., Running], service: Service) -> None:
+    console = serve("--target", f"web={service.url}")
+    eventually(lambda: console.query("visits_total"), "the counter is stored")
+    service.body = b"visits_total 1\nthis is { not an exposition\n"
+
+    def error() -> str:
+        (target,) = httpx.get(f"{console.url}/api/v1/targets", headers=READ).json()["data"]["activeTargets"]
+        return str(target["lastError"])
+
+    said = eventually(error, "the target says what is wrong")
+    assert "line 2" in said
+    assert "\n" not in said
+    eventually(lambda: console.query("up == 0"), "the target counts as down")
+    service.body = b"visits_total 2\n"
+    eventually(lambda: console.query("visits_total == 2"), "and is read again as soon as it makes sense")
+
+
+def test_kill_9_loses_no_stored_sample_and_no_acknowledged_trace(
+    serve: Callable[..., Running], service: Service
+) -> None:
+    console = serve("--target", f"web={service.url}")
+    eventually(
+        lambda: float((console.query("count_over_time(up[1m])") or [{"value": [0, 0]}])[0]["value"][1]) >= 3, "scrapes"
+    )
+    stored_at_s = time.time()
+    acknowledged = [bytes([number]) * 16 for number in range(1, 6)]
+    for trace_id in acknowledged:
+        answer = httpx.post(f"{console.url}/v1/traces", content=trace(trace_id), headers=PROTOBUF, timeout=20)
+        assert answer.status_code == 200, answer.text
+    time.sleep(1.5)  # what was scraped before is committed within a second; that bound is what is promised
+    before = float(console.query("count_over_time(up[5m])", stored_at_s)[0]["value"][1])
+    console.process.send_signal(signal.SIGKILL)
+    console.process.wait()
+
+    again = serve("--target", f"web={service.url}")
+    after = float(again.query("count_over_time(up[5m])", stored_at_s)[0]["value"][1])
+    assert after == before
+    with httpx.Client(base_url=again.url, headers=READ) as client:
+        link = subprocess.run(
+            [sys.executable, "-m", "opsconsole", "sign-in-link", "--data-dir", str(again.log.parent / "data")],
+            cwd=Path(__file__).parents[2],
+            env=environment(Path(__file__).parents[2], OPSCONSOLE_URL=again.url),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        client.get(link)
+        client.post(link, data={"csrfmiddlewaretoken": client.cookies["opsconsole_csrf"]}, headers={"Referer": link})
+        for trace_id in acknowledged:
+            assert client.get(f"/traces/{trace_id.hex()}/").status_code == 200
+
+
+def test_sigterm_ends_it_cleanly_and_frees_the_port(serve: Callable[..., Running]) -> None:
+    console = serve()
+    console.process.terminate()
+    assert console.process.wait(timeout=20) == 0, console.log.read_text()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{console.url}/healthz/live")
