@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -157,3 +158,14 @@ def test_names_are_unique_and_follow_the_rules_of_prometheus():
         assert metric.name.endswith("_total") == (metric.kind is catalog.Kind.COUNTER)
         assert bool(metric.buckets) == (metric.kind is catalog.Kind.HISTOGRAM)
         assert list(metric.buckets) == sorted(metric.buckets)
+
+
+def test_every_variable_that_is_read_is_in_the_table_of_the_readme():
+    package = Path(catalog.__file__).parent
+    sources = "".join(file.read_text() for file in package.rglob("*.py"))
+    read = set(re.findall(r'"((?:OPSCONSOLE|PROMETHEUS|OTEL)_[A-Z_]+)"', sources))
+    table = "".join(
+        line for line in (package.parents[1] / "README.md").read_text().splitlines() if line.startswith("|")
+    )
+    assert read >= {"OPSCONSOLE_METRICS_PATH", "PROMETHEUS_MULTIPROC_DIR", "OTEL_SERVICE_NAME"}
+    assert {name for name in read if f"`{name}`" not in table} == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,11 @@ def distributions(python: Path) -> set[str]:
 
 
 def run(python: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([python, *command], capture_output=True, text=True, check=False, cwd=folder)
+    own = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "OPSCONSOLE_", "OTEL_"))
+    }
+    own.pop("PYTHONPATH", None)
+    return subprocess.run([python, *command], capture_output=True, text=True, check=False, cwd=folder, env=own)
 
 
 @pytest.mark.timeout(600)
