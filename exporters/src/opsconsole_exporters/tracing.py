@@ -36,18 +36,33 @@ class PerProcess(SpanProcessor):
         os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant: garbage collection inside ``build`` may finalise a cancelled request and so end its span, on this thread.
+        self._lock = threading.RLock()
         self._delegate: SpanProcessor | None = None
+        self._early: list[ReadableSpan] | None = None
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing: batching begins when a span ends."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        delegate = self._delegate
-        if delegate is None:
+        if self._delegate is None:
             with self._lock:
-                delegate = self._delegate = self._delegate or self._build()
-        delegate.on_end(span)
+                if self._early is not None:  # ended inside ``build``, further up this thread's stack
+                    self._early.append(span)
+                    return
+                if self._delegate is None:
+                    self._begin()
+        if (delegate := self._delegate) is not None:
+            delegate.on_end(span)
+
+    def _begin(self) -> None:
+        self._early = []
+        try:
+            self._delegate = self._build()
+            for early in self._early:
+                self._delegate.on_end(early)
+        finally:
+            self._early = None
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         delegate = self._delegate
