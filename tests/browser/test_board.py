@@ -142,6 +142,15 @@ def test_a_socket_that_closes_comes_back_by_itself(desk, snapshot, line):
     assert "Reconnecting…" in desk.page.evaluate("badge")
 
 
+def test_a_session_that_ended_leads_to_the_sign_in_page(desk, snapshot, line):
+    desk.open()
+    desk.heard("subscribe")
+    desk.send(snapshot({"errors": line({"shop": 0.01}, job="shop")}))
+    expect(desk.page.locator("#title-errors output")).to_have_text("1.00 %")
+    with desk.page.expect_navigation():  # the server knows where to send somebody who is not signed in
+        desk.sockets[-1].close(code=4401)
+
+
 def test_a_table_joins_rows_sorts_and_takes_names_as_text(desk, snapshot):
     def view(query: int, name: str) -> dict:
         return {"query": query, "name": "", "labels": {"view": name}}
