@@ -12,7 +12,7 @@ from pathlib import Path
 import redis
 
 from .faults.switches import Fault, connect
-from .supervisor.datadir import DataDir
+from .supervisor.datadir import DEFAULT_DATA_DIR, DataDir
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo_app", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--data-dir", type=Path, default=Path(".opsconsole"), help="where all state lives")
+    shared.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where all state lives")
 
     start = commands.add_parser("up", parents=[shared], help="start everything; Ctrl-C ends it")
     start.add_argument("--port", type=int, default=8000, help="the console's port (8000)")

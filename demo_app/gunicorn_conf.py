@@ -11,3 +11,6 @@ workers = 2
 graceful_timeout = 3
 timeout = 60
 keepalive = 75
+control_socket_disable = (
+    True  # it would lie in the home folder, one for all demos of a user, and nobody here talks to it
+)

@@ -13,6 +13,8 @@ import pytest
 from django.conf import settings
 
 from opsconsole.storage.clickhouse import ClickHouse
+from opsconsole.storage.commit import CommitPolicy
+from opsconsole.storage.spans import SpanStore
 
 # Django reads its settings once a process, so the folder of this run's records is chosen before any test is imported.
 os.environ["OPSCONSOLE_DATA_DIR"] = tempfile.mkdtemp(prefix="opsconsole-tests-")
@@ -42,6 +44,14 @@ def program() -> Callable[[str], str]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def span_store(embedded_engine: ClickHouse) -> Iterator[SpanStore]:
+    """Traces in that engine, committed without the wait that makes batches larger."""
+    store = SpanStore(embedded_engine, CommitPolicy(what="spans", batch=1000, pending=1000, delay_s=0.01))
+    yield store
+    store.close()
 
 
 @pytest.hookimpl(trylast=True)

@@ -41,7 +41,7 @@ def items() -> Iterator[Item]:
                     category=category,
                     name=name,
                     slug=slugify(name),
-                    description=f"{thing} by {maker}, made to be used every day and repaired when it breaks. {category}.",
+                    description=f"{thing} by {maker}, made to be used every day and repaired when it breaks.",
                     price=Decimal(chance.randrange(490, 12900, 10)) / 100,
                     stock=chance.randrange(40, 400),
                 )

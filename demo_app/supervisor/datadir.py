@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+DEFAULT_DATA_DIR = Path(".opsconsole")
 LEFTOVER_S = 10.0
+"""How long a new run waits for the guard of a killed one to finish."""
 
 
 class DataDirInUseError(Exception):

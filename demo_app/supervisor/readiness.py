@@ -1,4 +1,4 @@
-"""Ways to ask a part whether it is up.  Each asks once, on loopback, and answers within two seconds."""
+"""Ways to ask a part whether it is up.  Each asks once, on loopback, and answers within ``TIMEOUT_S``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from .part import Ready
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 10.0
+"""Long, because the first request is the slow one: giving up on it and asking again would only make more of them."""
 
 
 def http(port: int, path: str) -> Ready:

@@ -13,12 +13,13 @@ import subprocess
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from ..faults.switches import Fault, connect
-from .datadir import DataDirInUseError, lock
+from .datadir import DEFAULT_DATA_DIR, DataDirInUseError, lock
 from .guard import Guard
 from .part import PartError
 from .plan import WORKERS, Options, Plan
@@ -157,6 +158,8 @@ def _sign_in_link(plan: Plan) -> str | None:
 
 def _closing_block(run: dict[str, Any]) -> str:
     fault = f"{shlex.quote(sys.executable)} -m demo_app fault"
+    if Path(run["data_dir"]) != DEFAULT_DATA_DIR.resolve():
+        fault += f" --data-dir {shlex.quote(run['data_dir'])}"
     lines = [("shop", run["shop_url"]), ("break it", run["faults_url"])]
     if run["sign_in_url"]:
         lines.insert(0, ("console", f"{run['sign_in_url']}  (signs you in once)"))

@@ -26,8 +26,9 @@ SHOPPERS = 30
 async def visit(base_url: str, stop: asyncio.Event) -> None:
     """Keep the rate of the curve until ``stop``; each visitor has its own cookies and does one thing at a time."""
     chance = random.Random()  # noqa: S311  behaviour, not a secret
-    # One transport for all: connections are shared as behind a proxy, cookies are not.
-    transport = httpx.AsyncHTTPTransport(verify=False)  # nosec B501  plain HTTP on loopback needs none
+    # One transport, and a connection for each request: kept ones would all stay with the worker that took them first.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    transport = httpx.AsyncHTTPTransport(verify=False, limits=limits)  # nosec B501  plain HTTP on loopback
     browsers = [httpx.AsyncClient(transport=transport, base_url=base_url, timeout=TIMEOUT_S) for _ in range(SHOPPERS)]
     free = deque(Shopper(browser, chance) for browser in browsers)
     tally = Tally()

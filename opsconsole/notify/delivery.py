@@ -67,6 +67,7 @@ class Delivery:
 
     async def _run(self) -> None:
         try:
+            await self._bury()
             async with asyncio.TaskGroup() as workers:
                 for name, channel in self._channels.items():
                     workers.create_task(self._work(name, channel), name=f"delivery-{name}")
@@ -78,6 +79,13 @@ class Delivery:
     def _wake(self) -> None:
         for news in self._news.values():
             news.set()
+
+    async def _bury(self) -> None:
+        try:
+            if buried := await self._query(outbox.bury_unconfigured, self._channels):
+                log.warning("%s notifications were for channels that are not configured any more", buried)
+        except Exception:
+            log.exception("the outbox could not be read; its dead letters are found at the next start")
 
     async def _work(self, name: str, channel: Channel) -> None:
         while not self._stopping.is_set():

@@ -72,8 +72,8 @@ def settle(parcel: Parcel, outcome: Outcome, now_ms: int, chance: float) -> Outc
         case Verdict.DEAD:
             rows.update(state=_State.DEAD, **freed)
         case Verdict.RETRY:
-            pause_ms = backoff_ms(parcel.attempt, chance) if outcome.after_ms is None else outcome.after_ms
-            again_ms = now_ms + pause_ms
+            # At least as long as it was asked to, and never at once: "Retry-After: 0" must not become a busy loop.
+            again_ms = now_ms + max(outcome.after_ms or 0, backoff_ms(parcel.attempt, chance))
             late = [row for row, deadline_ms in parcel.deadlines_ms.items() if again_ms > deadline_ms]
             rows.filter(id__in=late).update(state=_State.DEAD, **freed)
             rows.exclude(id__in=late).update(state=_State.WAITING, next_at=at(again_ms), **freed)

@@ -92,7 +92,7 @@ class Demo:
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=30)
-        gone, alive = psutil.wait_procs(family, timeout=3)
+        _, alive = psutil.wait_procs(family, timeout=3)
         return alive
 
 

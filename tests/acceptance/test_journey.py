@@ -102,7 +102,9 @@ def test_a_toast_says_that_an_alert_fires(demo: Demo, page: Page, eventually: Ca
         eventually(lambda: toast.count() >= 1, 90, "a toast about the missing workers")
     finally:
         demo.fault("stopped-workers", "off")
-    eventually(lambda: min((float(row["value"][1]) for row in demo.query("celery_workers")), default=0) >= 1, 60, "workers")
+    eventually(
+        lambda: min((float(row["value"][1]) for row in demo.query("celery_workers")), default=0) >= 1, 60, "workers"
+    )
 
 
 def test_slow_and_failed_requests_are_found_as_traces_with_a_waterfall(demo: Demo, page: Page) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,23 +20,11 @@ from opsconsole.operations.console import Console, install
 from opsconsole.promql.engine import Engine
 from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
-from opsconsole.storage.clickhouse import ClickHouse
-from opsconsole.storage.commit import CommitPolicy
 from opsconsole.storage.head import Head
 from opsconsole.storage.spans import SpanStore
 
 NOW_MS = 1_764_000_000_000
 WEB = Labels.of(job="web", instance="127.0.0.1:8001")
-
-
-@pytest.fixture(scope="session")
-def span_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpanStore]:
-    folder: Path = tmp_path_factory.mktemp("telemetry")
-    clickhouse = ClickHouse.open("", folder)
-    store = SpanStore(clickhouse, CommitPolicy(what="spans", batch=1000, pending=1000, delay_s=0.01))
-    yield store
-    store.close()
-    clickhouse.close()
 
 
 @pytest.fixture

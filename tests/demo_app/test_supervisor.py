@@ -30,9 +30,12 @@ def free_port() -> int:
 def test_sigterm_ends_every_process_and_frees_every_port(
     start_demo: Start, tmp_path: Path, nobody_left: Callable[..., None], can_listen: Callable[[int], bool]
 ) -> None:
-    demo = start_demo(tmp_path / "data", "--no-console").wait_until_up()
+    home = tmp_path / "home"
+    home.mkdir()
+    demo = start_demo(tmp_path / "data", "--no-console", env={"HOME": str(home)}).wait_until_up()
     family = demo.family()
     assert len(family) > 10
+    assert list(home.rglob("*")) == []
     assert demo.end() == 0
     nobody_left(family)
     for name, port in demo.run["ports"].items():

@@ -13,7 +13,11 @@ def notice(incident: int, summary: str, *, ends_at_ms: int | None = None, change
 
 async def publish(*notices: Notice) -> dict:
     published: list[dict] = []
-    outcome = await Browser(published.append, firing=lambda: 3).send(Message("msg_1", Notification("Down", notices)))
+
+    async def keep(message: dict) -> None:
+        published.append(message)
+
+    outcome = await Browser(keep, firing=lambda: 3).send(Message("msg_1", Notification("Down", notices)))
     assert outcome == Outcome.delivered()
     (message,) = published
     return message

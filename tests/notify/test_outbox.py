@@ -133,6 +133,11 @@ class TestSettling:
         assert outbox.claim("webhook", NOW + 16_999) is None
         assert outbox.claim("webhook", NOW + 17_000).attempt == 2
 
+    def test_a_retry_that_may_be_at_once_waits_all_the_same(self, fire):
+        fire("mail")
+        outbox.settle(outbox.claim("webhook", NOW), Outcome.retry("answered 429", 0), NOW, 0)
+        assert outbox.next_due_ms("webhook") == NOW + 1_000
+
     def test_a_worker_whose_lease_ran_out_cannot_settle_for_the_one_that_took_over(self, fire):
         fire("mail")
         slow = outbox.claim("webhook", NOW)

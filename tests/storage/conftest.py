@@ -17,20 +17,12 @@ from opsconsole.storage.clickhouse import ClickHouse
 _TABLES = ("series", "samples", "otel_traces")
 
 
-@pytest.fixture(scope="session")
-def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
-    """The one embedded engine of this process: it serves one folder for as long as the process lives."""
-    store = ClickHouse.open("", tmp_path_factory.mktemp("telemetry"))
-    yield store
-    store.close()
-
-
 @pytest.fixture
-def clickhouse(_engine: ClickHouse) -> ClickHouse:
+def clickhouse(embedded_engine: ClickHouse) -> ClickHouse:
     """The engine with empty tables."""
     for table in _TABLES:
-        _engine.command(f"TRUNCATE TABLE {table}")
-    return _engine
+        embedded_engine.command(f"TRUNCATE TABLE {table}")
+    return embedded_engine
 
 
 @pytest.fixture

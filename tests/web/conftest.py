@@ -25,20 +25,12 @@ from opsconsole.promql.engine import Engine
 from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
 from opsconsole.storage.clickhouse import ClickHouse
-from opsconsole.storage.commit import CommitPolicy
 from opsconsole.storage.head import Head
 from opsconsole.storage.spans import SpanStore
 
 NOW_MS = 1_764_000_000_000
 HOSTILE = '<img src=x onerror="alert(1)">'
 WEB = Labels.of(job="shop-web", instance="127.0.0.1:1")
-
-
-@pytest.fixture(scope="session")
-def span_store(embedded_engine: ClickHouse) -> Iterator[SpanStore]:
-    store = SpanStore(embedded_engine, CommitPolicy(what="spans", batch=1000, pending=1000, delay_s=0.01))
-    yield store
-    store.close()
 
 
 @pytest.fixture

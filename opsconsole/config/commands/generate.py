@@ -27,8 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     profile = PROFILES[arguments.profile]
     if arguments.check:
         differing = generate.drift(arguments.out, profile)
-        for difference in differing:
-            print(f"{difference}; run: opsconsole generate", file=sys.stderr)
+        for name in differing:
+            print(f"{name} is not what the definitions say; run: opsconsole generate", file=sys.stderr)
         return 1 if differing else 0
     for path in generate.write(arguments.out, profile):
         print(path)

@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 description=item.description,
                 price=item.price,
                 stock=item.stock,
-                embedding=embed(f"{item.name} {item.description}"),
+                embedding=embed(f"{item.name} {item.category} {item.description}"),
             )
             for item in items()
         ]
