@@ -35,7 +35,7 @@ def test_a_chart_shows_its_numbers_and_moves_when_a_delta_comes(desk, snapshot, 
 def test_nothing_jumps_when_data_come(desk, snapshot, line):
     def boxes() -> list:
         return desk.page.evaluate(
-            "[...document.querySelectorAll('.panel')].map(p => JSON.stringify(p.getBoundingClientRect()))"
+            "[...document.querySelectorAll('.panel, .panel h2 span')].map(p => JSON.stringify(p.getBoundingClientRect()))"
         )
 
     desk.open()
@@ -128,11 +128,27 @@ def test_a_socket_that_closes_comes_back_by_itself(desk, snapshot, line):
     desk.open()
     desk.heard("subscribe")
     desk.send(snapshot({"errors": line({"shop": 0.01}, job="shop")}))
+    desk.page.evaluate(
+        """() => {
+            window.badge = [];
+            const element = document.querySelector("[data-live]");
+            new MutationObserver(() => badge.push(element.textContent)).observe(element, { subtree: true, childList: true });
+        }"""
+    )
     desk.sockets[-1].close()
-    expect(desk.page.locator("[data-live]")).to_have_text("Reconnecting…")
     desk.heard("subscribe", times=2)
     desk.send(snapshot({"errors": line({"shop": 0.02}, job="shop")}, seq=1))
     expect(desk.page.locator("#title-errors output")).to_have_text("2.00 %")
+    assert "Reconnecting…" in desk.page.evaluate("badge")
+
+
+def test_a_session_that_ended_leads_to_the_sign_in_page(desk, snapshot, line):
+    desk.open()
+    desk.heard("subscribe")
+    desk.send(snapshot({"errors": line({"shop": 0.01}, job="shop")}))
+    expect(desk.page.locator("#title-errors output")).to_have_text("1.00 %")
+    with desk.page.expect_navigation():  # the server knows where to send somebody who is not signed in
+        desk.sockets[-1].close(code=4401)
 
 
 def test_a_table_joins_rows_sorts_and_takes_names_as_text(desk, snapshot):

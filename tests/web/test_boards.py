@@ -36,6 +36,10 @@ def test_a_range_that_makes_no_sense_is_said_on_the_page(person):
     answer = person.get("/boards/overview/?from=yesterday")
     assert answer.status_code == 400
     assert "from=&#x27;yesterday&#x27; is no time" in answer.text
+    assert (
+        'href="?job=shop-web">Show the last 15 minutes'
+        in person.get("/boards/overview/?from=yesterday&job=shop-web").text
+    )
     backwards = person.get("/boards/overview/?from=now&to=now-1h")
     assert "must be before" in backwards.text
 

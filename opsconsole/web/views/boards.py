@@ -48,6 +48,7 @@ def board(request: HttpRequest, name: str) -> HttpResponse:
             "description": boards.describe(wanted, running.profile),
             "variables": variables,
             "problem": choice.problem,
+            "reset": choice.href({"from": "", "to": ""}),
         },
         choice=choice,
         status=400 if choice.problem else 200,

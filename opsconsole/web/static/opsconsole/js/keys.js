@@ -3,14 +3,14 @@ import { togglePause } from "ops/status";
 
 const LEADER_MS = 1200;
 const dialog = document.getElementById("keys");
-let leader = 0;
+let leader = -Infinity;  // when g was pressed
 
 const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]");
 
 function act(event) {
   const { key } = event;
   const led = performance.now() - leader < LEADER_MS;
-  leader = 0;
+  leader = -Infinity;
   const link = led && document.querySelector(`a[data-key="${CSS.escape(key)}"]`);
   if (link) link.click();
   else if (key === "g") leader = performance.now();

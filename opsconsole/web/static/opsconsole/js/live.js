@@ -4,6 +4,7 @@ import { isLive } from "ops/range";
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15000;
 const HIDDEN_AFTER_MS = 30000;
+const SIGNED_OUT = 4401;  // close code of live.consumer
 
 /** Events: "snapshot" and "delta" (detail = frame), "alerts", "refused" (detail = sentence), "state". */
 class Live extends EventTarget {
@@ -63,7 +64,8 @@ class Live extends EventTarget {
     this.#socket = socket;
     socket.onopen = () => { this.#seq = null; this.#ask(); };
     socket.onmessage = (event) => { this.#failures = 0; this.#receive(JSON.parse(event.data)); };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
+      if (code === SIGNED_OUT && this.frameAt) { location.reload(); return; }  // the session ended while we looked
       if (!this.#paused && this.#wanted) this.#set("reconnecting");
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures++);
       setTimeout(() => this.#connect(), wait * (0.5 + Math.random() / 2));  // jitter: a restart must not be met by all at once

@@ -74,7 +74,7 @@ export class PanelElement extends HTMLElement {
     const said = `${kind}|${title}|${advice}`;
     if (this.#note?.said === said) return;
     this.#note?.element.remove();
-    this.#note = kind ? { said, element: make("div", { className: `note ${kind}` }, make("b", { textContent: title }), make("span", { textContent: advice })) } : null;
+    this.#note = kind ? { said, element: make("div", { className: `note ${kind}`, title: advice }, make("b", { textContent: title }), make("span", { textContent: advice })) } : null;
     if (this.#note) this.append(this.#note.element);
   }
 

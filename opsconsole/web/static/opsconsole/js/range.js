@@ -21,7 +21,7 @@ export const isLive = (range) => range.to === "now" && range.from.startsWith("no
 export function describe({ from, to }, clock) {
   const match = /^now-(\d+)([smhdw])$/.exec(from);
   if (match && to === "now") return `Last ${match[1] === "1" ? "" : `${match[1]} `}${NAMES[match[2]]}${match[1] === "1" ? "" : "s"}`;
-  return [from, to].map((text) => (text.startsWith("now") ? text : clock(Number(text), false))).join(" – ");
+  return [from, to].map((text) => (Number.isNaN(Number(text)) ? text : clock(Number(text), false))).join(" – ");
 }
 
 /** What a person typed, as the URL writes it.  Throws an Error with a sentence. */

@@ -36,7 +36,7 @@ class OpsStat extends PanelElement {
     });
     const firing = bands.filter((band) => band.to === null && band.from <= view.to).map((band) => band.severity);
     const state = empty ? "none" : firing.includes("critical") ? "critical" : worst || firing[0] || "ok";
-    this.#status(description.thresholds.length || firing.length ? state : "");
+    this.#status(state);
     this.#draw(view, empty ? [] : columns(description.now ?? 0), description.queries[description.now ?? 0]?.unit);
     this.spark.setAttribute("class", `spark ${state}`);
   }
@@ -54,11 +54,10 @@ class OpsStat extends PanelElement {
     cell.lastChild.textContent = value === null ? "no data" : alone || (query.legend.includes("{") ? rate : query.legend) || rate;
   }
 
-  /** The shape beside the title; its word is for those who do not see it. */
+  /** The shape beside the title of a panel that has a threshold; its word is for those who do not see it. */
   #status(state) {
     const shape = this.closest(".panel")?.querySelector("h2 .shape");
     if (!shape) return;
-    shape.hidden = !state;
     shape.className = `shape ${state}`;
     shape.setAttribute("role", "img");
     shape.setAttribute("aria-label", WORDS[state] ?? "");

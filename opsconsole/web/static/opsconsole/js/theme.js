@@ -5,16 +5,16 @@
   const chosen = () => {
     try { return localStorage.getItem(KEY); } catch { return null; }  // storage may be forbidden
   };
-  const apply = () => {
-    document.documentElement.dataset.theme = chosen() || (system.matches ? "light" : "dark");
+  const wear = (theme) => {
+    document.documentElement.dataset.theme = theme;
     document.dispatchEvent(new Event("ops-theme"));
   };
-  system.addEventListener("change", apply);
+  const follow = () => wear(chosen() || (system.matches ? "light" : "dark"));
+  system.addEventListener("change", follow);
   document.addEventListener("ops-toggle-theme", () => {
     const next = document.documentElement.dataset.theme === "light" ? "dark" : "light";
     try { localStorage.setItem(KEY, next); } catch { /* chosen for this page only */ }
-    apply();
-    if (chosen() !== next) document.documentElement.dataset.theme = next;
+    wear(next);
   });
-  apply();
+  follow();
 })();
