@@ -82,6 +82,17 @@ class DataDir:
             write_private(path, secrets.token_urlsafe(32))
         return path.read_text()
 
+    def last_ports(self) -> list[int]:
+        """The ports of the last run, in the order they were kept; empty before the first."""
+        try:
+            return [int(port) for port in (self.root / "ports").read_text().split()]
+        except (OSError, ValueError):
+            return []
+
+    def keep_ports(self, ports: list[int]) -> None:
+        """Remember the ports of this run for the next one."""
+        (self.root / "ports").write_text(" ".join(map(str, ports)))
+
     def write_run(self, run: dict[str, Any]) -> None:
         write_private(self.run_file, json.dumps(run))
 

@@ -57,7 +57,9 @@ class Plan:
         self.api_token = api_token
         self._secret_key = secret_key
         self._valkey_password = valkey_password
-        web, sidecar, database, store = ports.free(4)
+        # The same ports as last time: they are in the labels of every series, and a chart should go on over a restart.
+        web, sidecar, database, store = ports.free(4, self.data.last_ports())
+        self.data.keep_ports([web, sidecar, database, store])
         self.ports = Ports(
             web=ports.claim(options.shop_port) if options.shop_port else web,
             sidecar=sidecar,
@@ -93,9 +95,9 @@ class Plan:
 
     def parts(self) -> list[Part]:
         stores = [self._valkey(), *self._postgres(), self._prepare_shop()]
-        console = [self._console()] if self.ports.console else []
         services = [self._web(), *(self._worker(name) for name in WORKERS), self._beat(), self._sidecar()]
-        return [*stores, *console, *services, self._traffic()]
+        console = [self._console()] if self.ports.console else []
+        return [*stores, *services, *console, self._traffic()]
 
     def console_env(self) -> dict[str, str]:
         """The environment of the console and of its commands."""
@@ -189,6 +191,7 @@ class Plan:
             waits_for="/healthz/ready answers",
             ready=readiness.http(port, "/healthz/ready"),
             env=self.console_env(),
+            after=("web", "sidecar", *WORKERS),  # what it finds missing when it starts would be its first alerts
             timeout_s=90,
         )
 

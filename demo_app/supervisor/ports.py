@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import repeat
 
 HOST = "127.0.0.1"
 
@@ -12,12 +14,17 @@ class PortTakenError(Exception):
     """The message names the port."""
 
 
-def free(count: int) -> list[int]:
-    """Return ``count`` different ports that nobody listens on at this moment."""
+def free(count: int, preferred: Sequence[int] = ()) -> list[int]:
+    """Return ``count`` different ports that nobody listens on at this moment, the preferred ones where they are free."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
+        wishes = [*preferred, *repeat(0, count)]
+        for one, wanted in zip(sockets, wishes, strict=False):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((HOST, wanted))
+            except (OSError, OverflowError):
+                one.bind((HOST, 0))
         return [one.getsockname()[1] for one in sockets]
 
 

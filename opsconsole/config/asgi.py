@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import django
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.asgi import get_asgi_application
 
-http = get_asgi_application()  # before the routes: it sets Django up, and the consumer imports models
+django.setup(set_prefix=False)  # before the routes, whose consumer imports models
 
+from opsconsole.config.handler import Handler  # noqa: E402
 from opsconsole.live.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": Handler(),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ def _plain(value: AnyValue) -> Any:
             return {pair.key: _plain(pair.value) for pair in value.kvlist_value.values}
         case "bytes_value":
             return base64.b64encode(value.bytes_value).decode()
+        case "double_value" if not math.isfinite(value.double_value):
+            return json_format.MessageToDict(value)["doubleValue"]  # JSON has no number for it: "NaN", "Infinity"
         case None:
             return None
         case kind:

@@ -153,6 +153,8 @@ def test_too_many_at_once_are_asked_to_come_again(pusher, monkeypatch):
 
 def test_a_store_that_fails_is_503_with_a_time_to_come_again_and_without_details(pusher, console):
     class Broken:
+        embedded = True
+
         def insert_raw(self, *_: object, **__: object) -> None:
             raise StoreError("Code: 999. user=default password=hunter2")
 

@@ -28,7 +28,7 @@ NOW = 1_764_000_000
 STEP = 2
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(program: Callable[[str], str]) -> Iterator[Browser]:
     path = program("chromium")
     if not (Path(vendor.__file__).parent / "static/vendor/uPlot.esm.js").is_file():

@@ -69,7 +69,11 @@ def test_a_partial_success_in_json_has_the_names_of_otlp() -> None:
 
 
 scalars = st.one_of(
-    st.text(max_size=200), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.floats(allow_nan=False), st.none()
+    st.text(max_size=200),
+    st.integers(-(2**63), 2**63 - 1),
+    st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.none(),
 )
 values = st.recursive(
     scalars,
@@ -127,6 +131,14 @@ def test_list_and_map_values_become_json_texts_wherever_they_stand(pairs: list[t
             plain = AnyValue()
             fill(plain, value)
             assert attribute.value == plain
+
+
+def test_an_infinity_within_a_list_keeps_its_name() -> None:
+    request = request_of(GOOD)
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    span.attributes.add(key="list").value.array_value.values.add(double_value=float("-inf"))
+    decoded = ExportTraceServiceRequest.FromString(decode_traces(request.SerializeToString(), PROTOBUF).body)
+    assert decoded.resource_spans[0].scope_spans[0].spans[0].attributes[0].value.string_value == '["-Infinity"]'
 
 
 def test_bytes_within_a_list_are_base64() -> None:
