@@ -158,6 +158,7 @@ def test_several_workers_without_a_shared_directory_are_warned_about(launch, unt
     web = launch.web(PROMETHEUS_MULTIPROC_DIR="")
     until("the warning", lambda: "PROMETHEUS_MULTIPROC_DIR is not set" in web.output)
     assert web.scrape().names() >= {"process_cpu_seconds_total"}
+    assert web.output.count("PROMETHEUS_MULTIPROC_DIR is not set") == 1
 
 
 def test_a_directory_that_cannot_be_made_costs_the_metrics_and_not_the_service(launch, until, tmp_path):
