@@ -64,6 +64,10 @@ class Scrape:
         wanted = set(labels.items())
         return sum(v for (n, have), v in self.samples.items() if n == str(name) and wanted <= have)
 
+    def __sub__(self, earlier: Scrape) -> Scrape:
+        """What has been added since ``earlier``."""
+        return Scrape({key: value - earlier.samples.get(key, 0.0) for key, value in self.samples.items()})
+
     def names(self) -> set[str]:
         return {name for name, _ in self.samples}
 
@@ -223,8 +227,8 @@ def attributes(span: Any) -> dict[str, Any]:
     return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in span.attributes}
 
 
-@pytest.fixture
-def otlp_sink() -> Iterator[Sink]:
+@contextlib.contextmanager
+def receiving() -> Iterator[Sink]:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     class Receive(BaseHTTPRequestHandler):
@@ -253,20 +257,52 @@ def otlp_sink() -> Iterator[Sink]:
 
 
 @pytest.fixture
+def otlp_sink() -> Iterator[Sink]:
+    with receiving() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def shared_sink() -> Iterator[Sink]:
+    with receiving() as sink:
+        yield sink
+
+
+@contextlib.contextmanager
+def launching(folder: Path, broker_url: str, database: dict[str, Any]) -> Iterator[Launcher]:
+    inherited = {n: v for n, v in os.environ.items() if not n.startswith(("OTEL_", "OPSCONSOLE_", "DJANGO_"))}
+    launcher = Launcher(
+        folder,
+        {
+            **inherited,
+            "PYTHONPATH": f"{PROJECT}{os.pathsep}{SOURCES}",
+            "PYTHONUNBUFFERED": "1",
+            "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
+            "BROKER_URL": broker_url,
+            "DATABASE": json.dumps(database),
+        },
+    )
+    try:
+        yield launcher
+    finally:
+        launcher.close()
+
+
+@pytest.fixture
 def launch(tmp_path: Path, broker_url: str, database: dict[str, Any]) -> Iterator[Launcher]:
-    shared = tmp_path / "metrics"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "OPSCONSOLE_"))},
-        "PYTHONPATH": f"{PROJECT}{os.pathsep}{SOURCES}",
-        "PYTHONUNBUFFERED": "1",
-        "PROMETHEUS_MULTIPROC_DIR": str(shared),
-        "BROKER_URL": broker_url,
-        "DATABASE": json.dumps(database),
-    }
-    environment.pop("DJANGO_SETTINGS_MODULE", None)
-    launcher = Launcher(tmp_path, environment)
-    yield launcher
-    launcher.close()
+    """Starts processes for one test."""
+    with launching(tmp_path, broker_url, database) as launcher:
+        yield launcher
+
+
+@pytest.fixture(scope="module")
+def shared_launch(
+    tmp_path_factory: pytest.TempPathFactory, valkey: Any, database: dict[str, Any]
+) -> Iterator[Launcher]:
+    """Starts processes that the tests of a module share; their broker is not the one of single tests."""
+    folder = tmp_path_factory.mktemp("shared")
+    with launching(folder, f"redis://127.0.0.1:{valkey.port}/1", database) as launcher:
+        yield launcher
 
 
 @pytest.fixture

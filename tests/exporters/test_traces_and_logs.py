@@ -15,8 +15,33 @@ CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
 
 @pytest.fixture
 def traced(launch, otlp_sink):
+    """Starts what one test needs alone; ``otlp_sink`` receives its spans."""
     launch.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{otlp_sink.port}"
     return launch
+
+
+@pytest.fixture(scope="module")
+def sharing(shared_launch, shared_sink):
+    shared_launch.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{shared_sink.port}"
+    shared_launch.environment["OTEL_SERVICE_NAME"] = "named-by-operator"
+    return shared_launch
+
+
+@pytest.fixture(scope="module")
+def worker(sharing):
+    return sharing.worker()
+
+
+@pytest.fixture(scope="module")
+def shared_web(sharing):
+    return sharing.web()
+
+
+@pytest.fixture
+def web(shared_web, shared_sink):
+    """A web server for which only the spans of this test are in the sink."""
+    shared_sink.spans.clear()
+    return shared_web
 
 
 @pytest.mark.parametrize("asgi", [True, False], ids=["asgi", "wsgi"])
@@ -38,42 +63,37 @@ def test_a_request_is_a_server_span_with_its_sql_below(traced, otlp_sink, attrib
     assert {service for service, _ in otlp_sink.spans} == {"named-by-operator"}
 
 
-def test_an_unhandled_exception_marks_its_span(traced, otlp_sink, attributes_of, until):
-    web = traced.web()
+def test_an_unhandled_exception_marks_its_span(web, shared_sink, attributes_of, until):
     web.get("/boom/")
-    span = until("the span", lambda: otlp_sink.find("GET boom/"))
+    span = until("the span", lambda: shared_sink.find("GET boom/"))
     assert span.status.code == 2
     assert [attributes_of(event)["exception.type"] for event in span.events] == ["ZeroDivisionError"]
     assert attributes_of(span)["http.response.status_code"] == 500
 
 
-def test_a_task_continues_the_trace_of_the_request_that_sent_it(traced, otlp_sink, until):
-    traced.worker()
-    web = traced.web()
+def test_a_task_continues_the_trace_of_the_request_that_sent_it(web, worker, shared_sink, until):
     assert web.get("/order/")[0] == 200
-    until("the task's span", lambda: otlp_sink.find("run/watched.tasks.add"))
-    until("the request's span", lambda: otlp_sink.find("GET order/"))
-    request = otlp_sink.find("GET order/")
-    publish = otlp_sink.find("apply_async/watched.tasks.add")
-    task = otlp_sink.find("run/watched.tasks.add")
+    until("the task's span", lambda: shared_sink.find("run/watched.tasks.add"))
+    until("the request's span", lambda: shared_sink.find("GET order/"))
+    request = shared_sink.find("GET order/")
+    publish = shared_sink.find("apply_async/watched.tasks.add")
+    task = shared_sink.find("run/watched.tasks.add")
     assert (publish.kind, publish.parent_span_id) == (PRODUCER, request.span_id)
     assert (task.kind, task.parent_span_id) == (CONSUMER, publish.span_id)
     assert task.trace_id == request.trace_id
 
 
-def test_a_trace_that_began_elsewhere_goes_on(traced, otlp_sink, until):
-    web = traced.web()
+def test_a_trace_that_began_elsewhere_goes_on(web, shared_sink, until):
     web.get("/later/", {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
-    span = until("the span", lambda: otlp_sink.find("GET later/"))
+    span = until("the span", lambda: shared_sink.find("GET later/"))
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == ("a" * 32, "b" * 16)
 
 
-def test_metrics_are_not_traced(traced, otlp_sink, until):
-    web = traced.web()
+def test_metrics_are_not_traced(web, shared_sink, until):
     web.scrape()
     web.get("/plain/")
-    until("the request's span", lambda: otlp_sink.find("GET plain/"))
-    assert not [span for _, span in otlp_sink.spans if "metrics" in span.name]
+    until("the request's span", lambda: shared_sink.find("GET plain/"))
+    assert not [span for _, span in shared_sink.spans if "metrics" in span.name]
 
 
 @pytest.mark.parametrize("asgi", [True, False], ids=["asgi", "wsgi"])
@@ -116,30 +136,27 @@ def test_without_an_endpoint_nothing_is_sent_and_traces_still_have_ids(launch, u
     assert len(line["trace_id"]) == 32
 
 
-def test_logs_are_json_with_the_ids_of_the_request_they_belong_to(traced, otlp_sink, until):
-    web = traced.web(OTEL_SERVICE_NAME="shop-web")
+def test_logs_are_json_with_the_ids_of_the_request_they_belong_to(web, shared_sink, until):
     web.get("/item/7/")
-    request = until("the request's span", lambda: otlp_sink.find("GET item/<int:number>/"))
-    new = until("the structlog line", lambda: _find(web, "item shown"))
+    request = until("the request's span", lambda: shared_sink.find("GET item/<int:number>/"))
+    new = until("the structlog line", lambda: _find(web, "item shown", number=7))
     old = until("the stdlib line", lambda: _find(web, "old style 7"))
     for line in (new, old):
         assert line["trace_id"] == request.trace_id.hex()
         assert line["span_id"] == request.span_id.hex()
-        assert line["service"] == "shop-web"
+        assert line["service"] == "named-by-operator"
     assert (new["level"], new["logger"], new["number"]) == ("info", "watched", 7)
     assert (old["level"], old["logger"]) == ("warning", "watched.old")
 
 
-def test_a_task_logs_the_ids_of_the_request_that_sent_it(traced, otlp_sink, until):
-    worker = traced.worker()
-    traced.web().get("/order/")
-    request = until("the request's span", lambda: otlp_sink.find("GET order/"))
-    line = until("the task's line", lambda: _find(worker, "added"))
-    assert (line["trace_id"], line["total"]) == (request.trace_id.hex(), 3)
+def test_a_task_logs_the_ids_of_the_request_that_sent_it(web, worker, shared_sink, until):
+    web.get("/order/")
+    request = until("the request's span", lambda: shared_sink.find("GET order/"))
+    line = until("the task's line", lambda: _find(worker, "added", trace_id=request.trace_id.hex()))
+    assert line["total"] == 3
 
 
-def test_an_exception_is_logged_as_one_line_without_the_query_string(launch, until):
-    web = launch.web(workers=1)
+def test_an_exception_is_logged_as_one_line_without_the_query_string(web, until):
     web.get("/boom/?token=sesame")
     line = until("the error", lambda: _find(web, "Internal Server Error: /boom/"))
     assert "ZeroDivisionError: on purpose" in line["exception"]
@@ -167,19 +184,19 @@ def test_every_worker_sends_spans_of_an_application_loaded_before_the_fork(trace
     until("all spans", lambda: len([span for _, span in otlp_sink.spans if span.name == "GET plain/"]) == 30)
 
 
-def test_a_request_whose_client_has_gone_still_ends_its_span(traced, otlp_sink, attributes_of, until):
-    web = traced.web(workers=1)
+def test_a_request_whose_client_has_gone_still_ends_its_span(web, shared_sink, attributes_of, until):
     connection = http.client.HTTPConnection("127.0.0.1", web.port)
     connection.request("GET", "/hold/", headers={"Host": "127.0.0.1"})
     until("the request in flight", lambda: web.scrape().value("http_server_active_requests") == 1)
     connection.close()
-    span = until("its span", lambda: otlp_sink.find("GET hold/"))
+    span = until("its span", lambda: shared_sink.find("GET hold/"))
     assert attributes_of(span)["http.response.status_code"] == 499
     until("nothing in flight", lambda: web.scrape().value("http_server_active_requests") == 0)
 
 
-def _find(process, event):
+def _find(process, event, **fields):
     for line in process.output.splitlines():
-        if line.startswith("{") and (entry := json.loads(line)).get("event") == event:
+        entry = json.loads(line) if line.startswith("{") else {}
+        if {"event": event, **fields}.items() <= entry.items():
             return entry
     return None

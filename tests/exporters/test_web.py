@@ -13,13 +13,18 @@ from opsconsole_exporters import catalog
 pytestmark = pytest.mark.real
 
 
-def test_two_workers_give_one_answer_that_counts_every_request(launch, until):
-    web = launch.web()
+@pytest.fixture(scope="module")
+def web(shared_launch):
+    return shared_launch.web()
+
+
+def test_two_workers_give_one_answer_that_counts_every_request(web):
+    before = web.scrape()
     seen = {web.get(path)[1] for path in ["/plain/", "/later/"] * 40}
     assert len(seen) == 2, "both workers should have answered"
 
     for _ in range(10):  # whichever worker answers
-        page = web.scrape()
+        page = web.scrape() - before
         for view in ("plain", "later"):
             assert page.value(catalog.HTTP_REQUESTS, view=view, transport="http", method="GET") == 40
             assert page.value(catalog.HTTP_RESPONSES, status="200", view=view, method="GET") == 40
@@ -50,21 +55,20 @@ def test_a_killed_worker_takes_its_gauges_along_and_leaves_its_counters(launch, 
         hold.join()
 
 
-def test_an_unhandled_exception_counts_once_everywhere(launch):
-    web = launch.web()
+def test_an_unhandled_exception_counts_once_everywhere(web):
+    before = web.scrape()
     for _ in range(5):
         assert web.get("/boom/")[0] == 500
         assert web.get("/lookup/")[0] == 418
         assert web.get("/no/such/page/")[0] == 404
-    page = web.scrape()
+    page = web.scrape() - before
     assert page.value(catalog.HTTP_EXCEPTIONS, type="ZeroDivisionError") == 5
     assert page.value(catalog.HTTP_RESPONSES, status="500", view="boom", method="GET") == 5
     assert page.value(catalog.HTTP_LATENCY.count, view="boom", method="GET") == 5
     assert page.value(catalog.HTTP_EXCEPTIONS, type="LookupError") is None, "a middleware has handled it"
 
 
-def test_a_method_nobody_knows_makes_no_series_of_its_own(launch):
-    web = launch.web()
+def test_a_method_nobody_knows_makes_no_series_of_its_own(web):
     for number in range(3):
         web.get("/plain/", method=f"ODD{number}")
     page = web.scrape()
@@ -106,18 +110,17 @@ def test_metrics_can_move_and_ask_for_a_token(launch):
     assert web.get("/internal/metrics", {"Authorization": "Bearer sesame"}, method="POST")[0] == 405
 
 
-def test_openmetrics_is_served_to_who_asks_for_it(launch):
-    web = launch.web()
+def test_openmetrics_is_served_to_who_asks_for_it(web):
     status, body = web.get("/metrics", {"Accept": "application/openmetrics-text;version=1.0.0"})
     assert (status, body.rstrip().rpartition("\n")[2]) == (200, "# EOF")
 
 
-def test_queries_are_timed_and_their_errors_named(launch):
-    web = launch.web()
+def test_queries_are_timed_and_their_errors_named(web):
+    before = web.scrape()
     for number in range(4):
         assert web.get(f"/item/{number}/") == (200, str(number + 1))
     assert web.get("/broken-sql/")[0] == 500
-    page = web.scrape()
+    page = web.scrape() - before
     of = {"alias": "default", "vendor": "postgresql"}
     assert page.value(catalog.DB_QUERY_DURATION.count, **of) == 5
     assert page.value(catalog.DB_ERRORS, **of, type="ProgrammingError") == 1
@@ -155,6 +158,7 @@ def test_several_workers_without_a_shared_directory_are_warned_about(launch, unt
     web = launch.web(PROMETHEUS_MULTIPROC_DIR="")
     until("the warning", lambda: "PROMETHEUS_MULTIPROC_DIR is not set" in web.output)
     assert web.scrape().names() >= {"process_cpu_seconds_total"}
+    assert web.output.count("PROMETHEUS_MULTIPROC_DIR is not set") == 1
 
 
 def test_a_directory_that_cannot_be_made_costs_the_metrics_and_not_the_service(launch, until, tmp_path):

@@ -8,11 +8,15 @@ All processes that use a directory must see each other's pids (one host, or one 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import structlog
+from opsconsole_exporters.log import log
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+_warned = False
 
 
 def directory() -> Path | None:
@@ -60,9 +64,16 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def likely_workers(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """How many workers a server was told to start, by its command line or by ``WEB_CONCURRENCY``; 1 if by neither."""
+    found = re.search(r"(?:^| )(?:-w|--workers)[ =]?(\d+)(?: |$)", " ".join(arguments))
+    told = found[1] if found else environment.get("WEB_CONCURRENCY", "")
+    return int(told) if told.isdigit() else 1
+
+
 def warn_if_missing(consequence: str) -> None:
-    """Say in one line what will be wrong when several processes share no directory."""
-    if directory() is None:
-        structlog.get_logger("opsconsole_exporters").warning(
-            f"opsconsole-exporters: {VARIABLE} is not set: {consequence}; set it to an empty directory"
-        )
+    """Say in one line what will be wrong when several processes share no directory; a forked child says it no more."""
+    global _warned
+    if directory() is None and not _warned:
+        _warned = True
+        log.warning(f"opsconsole-exporters: {VARIABLE} is not set: {consequence}; set it to an empty directory")

@@ -20,7 +20,6 @@ except ImportError as error:
         "opsconsole_exporters.queues needs celery; pip install 'opsconsole-exporters[celery]'", name="celery"
     ) from error
 
-import structlog
 from prometheus_client import Metric as Family
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -36,6 +35,7 @@ from opsconsole_exporters.catalog import (
 from opsconsole_exporters.celery import heartbeat
 from opsconsole_exporters.celery.broker import Broker, connect
 from opsconsole_exporters.celery.stamp import due_at
+from opsconsole_exporters.log import log
 
 # Two scrapers, or a person with curl beside one, must not double the load on the broker.
 CACHE_S = 1.0
@@ -158,15 +158,12 @@ class QueueCollector(Collector):
             return self._queues
 
     def _sample(self, now: float) -> Mapping[str, Queue] | None:
-        log = structlog.get_logger("opsconsole_exporters")
         try:
             queues = self._sampler.sample(now)
         except Exception as error:  # noqa: BLE001 - whatever the driver raises, the rest of the page must be served
             metrics.counter(COLLECTOR_ERRORS).labels("queues").inc()
             if not self._failing:
-                log.warning(
-                    "the Celery broker cannot be asked for its queues", error=f"{type(error).__name__}: {error}"
-                )
+                log.warning(f"the Celery broker cannot be asked for its queues: {type(error).__name__}: {error}")
             self._failing = True
             return None
         if self._failing:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-import structlog
+from opsconsole_exporters.log import log
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,11 +20,7 @@ def report(part: str, error: Exception) -> None:
     if part in _reported:
         return
     _reported.add(part)
-    structlog.get_logger("opsconsole_exporters").error(
-        f"opsconsole-exporters: {part} failed; the service goes on without it",
-        error=f"{type(error).__name__}: {error}",
-        exc_info=error,
-    )
+    log.error(f"opsconsole-exporters: {part} failed; the service goes on without it", exc_info=error)
 
 
 @contextmanager

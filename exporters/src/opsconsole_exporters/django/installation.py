@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import structlog
+import os
+import sys
+
 from django.conf import settings
 
-from opsconsole_exporters import instrument
+from opsconsole_exporters import instrument, multiprocess, workerprocess
 from opsconsole_exporters.installation import once
+from opsconsole_exporters.log import log
 from opsconsole_exporters.options import Options
 
 OUTER = "opsconsole_exporters.django.middleware.outer"
@@ -27,12 +30,21 @@ def install_django() -> None:
     once("Django traces", _traces)
     once("database metrics", _database)
     once("connection pool metrics", _pools)
+    workerprocess.on_start("worker count", _warn)
+
+
+def _warn() -> None:
+    workers = multiprocess.likely_workers(sys.argv, os.environ)
+    if workers > 1:
+        multiprocess.warn_if_missing(
+            f"each of the {workers} workers answers /metrics for itself, so counters will jump"
+        )
 
 
 def _middlewares() -> None:
     chosen = list(settings.MIDDLEWARE)
     if any(name in _REPLACED for name in chosen):
-        structlog.get_logger("opsconsole_exporters").info(
+        log.info(
             "opsconsole-exporters replaces django_prometheus.middleware, whose metrics it exposes; "
             "you can remove both entries from MIDDLEWARE"
         )
