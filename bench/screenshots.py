@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 from bench.demo import fault, running_demo
 
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PAGES = {"overview": "/", "alerts": "/alerts/", "traces": "/traces/?order=slowest", "ingest": "/ingest/"}
+PAGES = {"overview": "/", "alerts": "/alerts/", "traces": "/traces/?tab=slowest", "ingest": "/ingest/"}
 
 
 def settle(page: Page, url: str) -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/boards/**")
         console = demo["console_url"]
-        settle(page, f"{console}/traces/?order=slowest")
+        settle(page, f"{console}/traces/?tab=slowest")
         trace = page.locator("a[href^='/traces/']").first.get_attribute("href") or "/traces/"
         pages = PAGES | {"trace": trace}
         for theme in ("dark", "light"):

@@ -108,9 +108,9 @@ def test_a_toast_says_that_an_alert_fires(demo: Demo, page: Page, eventually: Ca
 
 
 def test_slow_and_failed_requests_are_found_as_traces_with_a_waterfall(demo: Demo, page: Page) -> None:
-    page.goto(f"{demo.ready['console_url']}/traces/?order=errors")
+    page.goto(f"{demo.ready['console_url']}/traces/?tab=errors")
     page.locator("a[href^='/traces/']:not([href*='?'])").first.wait_for()
-    page.goto(f"{demo.ready['console_url']}/traces/?order=slowest")
+    page.goto(f"{demo.ready['console_url']}/traces/?tab=slowest")
     page.locator("tbody a[href^='/traces/']").first.click()
     page.wait_for_url(re.compile(r"/traces/[0-9a-f]{32}/"))
     assert page.get_by_text("SELECT").count() or page.get_by_text("shop-w").count()

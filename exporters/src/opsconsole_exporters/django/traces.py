@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import wraps
+from importlib.util import find_spec
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -15,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.django.middleware.otel_middleware import _DjangoMiddleware
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 # The status that nginx has made usual for it; no client ever sees it.
 CLIENT_CLOSED_REQUEST = 499
@@ -51,6 +54,28 @@ class AsyncTraces:
 @sync_and_async_middleware
 def traces(get_response: Callable[[HttpRequest], Any]) -> Any:
     return (AsyncTraces if iscoroutinefunction(get_response) else _contrib)(get_response)
+
+
+def leave_out_connection_setup() -> None:
+    """No spans for what Django says to a connection before anybody uses it.
+
+    A pool opens connections in threads of its own, so each of these statements would be a trace of one span.
+    """
+    if find_spec("psycopg") is None:
+        return
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    wrapper: Any = DatabaseWrapper  # the method is Django's own, and there since 5.1
+    configure = getattr(wrapper, "_configure_connection", None)
+    if configure is None:
+        return
+
+    @wraps(configure)
+    def quietly(self: Any, connection: Any) -> Any:
+        with suppress_instrumentation():
+            return configure(self, connection)
+
+    wrapper._configure_connection = quietly  # noqa: SLF001 - see above
 
 
 class DjangoTraces(DjangoInstrumentor):
