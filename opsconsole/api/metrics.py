@@ -13,6 +13,8 @@ from prometheus_client.exposition import choose_encoder
 
 from opsconsole import __version__
 from opsconsole.operations.console import Console, current
+from opsconsole.storage.commit import CommitState
+from opsconsole.storage.recorder import Recorder
 
 
 @require_safe
@@ -35,6 +37,8 @@ class _Everything:
         yield from _live(console)
         yield from _scrapes(console)
         yield from _traces(console)
+        if console.recorder is not None:
+            yield from _samples(console.recorder)
 
 
 def _live(console: Console) -> Iterable[Metric]:
@@ -64,9 +68,27 @@ def _scrapes(console: Console) -> Iterable[Metric]:
 
 
 def _traces(console: Console) -> Iterable[Metric]:
-    state = console.spans.state
-    yield GaugeMetricFamily("opsconsole_spans_pending", "Spans that wait to be stored.", state.pending)
-    spans = CounterMetricFamily("opsconsole_spans", "Spans received, by what became of them.", labels=("outcome",))
+    yield from _commit("spans", console.spans.state)
+
+
+def _samples(recorder: Recorder) -> Iterable[Metric]:
+    yield from _commit("samples", recorder.state)
+    head = recorder.head
+    yield GaugeMetricFamily("opsconsole_head_series", "Series in memory.", head.series)
+    yield GaugeMetricFamily("opsconsole_head_bytes", "Bytes of their values.", head.memory_bytes)
+    refused = CounterMetricFamily(
+        "opsconsole_head_refused_samples", "Samples the head did not take.", labels=("reason",)
+    )
+    for reason, count in head.refused.items():
+        refused.add_metric((reason.value,), count)
+    yield refused
+
+
+def _commit(what: str, state: CommitState) -> Iterable[Metric]:
+    yield GaugeMetricFamily(f"opsconsole_{what}_pending", f"How many {what} wait to be stored.", state.pending)
+    received = CounterMetricFamily(
+        f"opsconsole_{what}", f"How many {what} were received, by what became of them.", labels=("outcome",)
+    )
     for outcome, count in (("stored", state.stored), ("failed", state.failed), ("refused", state.refused)):
-        spans.add_metric((outcome,), count)
-    yield spans
+        received.add_metric((outcome,), count)
+    yield received

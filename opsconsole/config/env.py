@@ -11,7 +11,12 @@ env = environ.Env()
 DATA_DIR = Path(env.str("OPSCONSOLE_DATA_DIR", default=".opsconsole")).resolve()
 """Records, telemetry and the secret key of this installation."""
 
-PUBLIC_URL = env.str("OPSCONSOLE_URL", default="http://127.0.0.1:8000").rstrip("/")
+URL_FILE = DATA_DIR / "url"
+"""Where a running console says how it is reached, for the commands beside it."""
+
+PUBLIC_URL = env.str(
+    "OPSCONSOLE_URL", default=URL_FILE.read_text() if URL_FILE.exists() else "http://127.0.0.1:8000"
+).rstrip("/")
 """How people reach the console; links in notifications begin with it."""
 
 TELEMETRY_URL = env.str("TELEMETRY_URL", default="")

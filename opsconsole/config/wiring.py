@@ -83,6 +83,7 @@ def build() -> Graph:
             scraper=_scraper(targets, recorder, clock),
             hub=hub,
             public_url=env.PUBLIC_URL,
+            recorder=recorder,
             rules=rules,
             channels=channels,
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opsconsole.ingest.scrape import Scraper
     from opsconsole.live.hub import Hub
     from opsconsole.promql.engine import Engine
+    from opsconsole.storage.recorder import Recorder
     from opsconsole.storage.spans import SpanStore
 
 
@@ -34,6 +35,7 @@ class Console:
     scraper: Scraper  # its targets and their last scrape
     hub: Hub  # who is watching
     public_url: str
+    recorder: Recorder | None = None  # where scrapes go; None in a console that only reads
     rules: RuleBook = field(default_factory=RuleBook)  # what is pending and firing, and how its rules do
     channels: Mapping[str, Channel] = field(default_factory=dict)  # whom a change is told, by name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsconsole.ingest.scraped import Scrape
 
 from .commit import CommitPolicy, CommitState, GroupCommit, Overloaded
-from .head import Head
+from .head import Head, HeadState
 from .samples import SampleStore, StoredScrape
 
 # Nobody sends a scrape again, so it is tried for as long as memory allows: 2 M samples are under 50 MB.
@@ -35,6 +35,10 @@ class Recorder:
     @property
     def state(self) -> CommitState:
         return self._commit.state
+
+    @property
+    def head(self) -> HeadState:
+        return self._head.state
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         return self._commit.flush(timeout_s)

@@ -26,6 +26,8 @@ from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
 from opsconsole.storage.clickhouse import ClickHouse
 from opsconsole.storage.head import Head
+from opsconsole.storage.recorder import Recorder
+from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.spans import SpanStore
 
 NOW_MS = 1_764_000_000_000
@@ -60,6 +62,7 @@ class _Nowhere:
 def console(span_store: SpanStore, embedded_engine: ClickHouse, head: Head, db: None) -> Iterator[Console]:
     embedded_engine.command("TRUNCATE TABLE otel_traces")
     clock = ManualClock(NOW_MS)
+    recorder = Recorder(head, SampleStore(embedded_engine))
     running = Console(
         clock=clock,
         profile=DEMO,
@@ -70,11 +73,13 @@ def console(span_store: SpanStore, embedded_engine: ClickHouse, head: Head, db: 
         scraper=Scraper([Target.parse("shop-web=http://127.0.0.1:1", interval_s=2)], _Nowhere(), clock),
         hub=Hub(),
         public_url="http://console.example",
+        recorder=recorder,
         rules=RuleBook(Rule.of(alert, DEMO) for alert in ALERTS),
     )
     install(running)
     yield running
     install(None)
+    recorder.close()
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
+
+from opsconsole.ingest.scraped import Scrape
 from opsconsole.series.labels import Labels
 
 
@@ -24,6 +27,13 @@ def test_a_target_that_cannot_be_reached_says_why(person, console):
     assert "cannot be reached" in text
     assert "1 down" in text
     assert "<nav" not in text
+
+
+def test_samples_that_were_refused_are_shown_with_the_reason(person, console):
+    assert "8 series" in person.get("/ingest/").text
+    labels = Labels.of(job="shop-web", instance="127.0.0.1:1")
+    console.recorder.append(Scrape(labels, 1, [Labels.of(labels, __name__="up")], np.array([1.0])))
+    assert "because of out_of_order" in person.get("/ingest/").text
 
 
 def test_before_the_first_span_the_page_says_where_to_send_them(person):

@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         configure_logging()
         django.setup()
+        from opsconsole.config import env
         from opsconsole.config.wiring import build
 
         graph = build()  # takes the data folder before anything is written to it
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
                 call_command("migrate", verbosity=0, interactive=False)
             except Exception as error:
                 raise StartError(f"the records at DATABASE_URL cannot be opened: {error}") from error
+            env.URL_FILE.write_text(env.PUBLIC_URL)
             from opsconsole.config import urls  # noqa: F401 - a view that does not import stops the start, not the visitor
             from opsconsole.config.asgi import application
 

@@ -21,6 +21,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "targets": targets,
         "down": sum(status.state is TargetState.DOWN for status in targets),
         "samples": sum(status.samples for status in targets),
+        "recorded": running.recorder.state if running.recorder else None,
+        "head": running.recorder.head if running.recorder else None,
         "spans": running.spans.state,
         "endpoint": running.public_url,
     }
