@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from opsconsole.series.block import NAN_SAMPLE
 from opsconsole.series.labels import METRIC_NAME, Labels
 
 _SERIES = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*(\{)?")
@@ -82,7 +83,9 @@ class ExpositionParser:
             if len(set(labels)) != len(labels):
                 raise _duplicate(lines, labels)
             self._known, self._last = seen, tuple(labels)
-        return Exposition(self._last, np.array(values, dtype=np.float64))
+        array = np.array(values, dtype=np.float64)
+        array[np.isnan(array)] = NAN_SAMPLE  # a value that was sent, unlike the NaN of a series that is not there
+        return Exposition(self._last, array)
 
     def _read(self, line: str, number: int, *, openmetrics: bool) -> tuple[str, Labels, float]:
         """(text of the series, its labels, its value) of a line that is new or has a timestamp."""

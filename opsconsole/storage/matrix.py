@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from opsconsole.series.block import Block, Timestamps, Values
+from opsconsole.series.block import Block, Timestamps, Values, is_sample
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Matcher, Operator, select
 
@@ -91,7 +91,7 @@ class TargetMatrix:
         """A matrix that begins with ``block``."""
         matrix = cls({labels: row for row, labels in enumerate(block.labels)}, block.timestamps, block.values)
         matrix._stop = len(block.timestamps)
-        matrix._current = np.flatnonzero(~np.isnan(block.values[:, -1]))
+        matrix._current = np.flatnonzero(is_sample(block.values[:, -1]))
         matrix.view = View(Layout(tuple(block.labels)), block.timestamps, block.values)
         return matrix
 
@@ -169,7 +169,7 @@ class TargetMatrix:
         rows will be needed.
         """
         live = self._values[: len(self._index), self._start : self._stop]
-        kept: NDArray[np.bool_] = np.logical_not(np.isnan(live).all(axis=1))
+        kept: NDArray[np.bool_] = is_sample(live).any(axis=1)
         kept[self._current] = True
         if keep is not None:
             kept[keep] = True
