@@ -114,8 +114,9 @@ def _fullest(rows: Mapping[Series, Values], known: Collection[Series]) -> tuple[
 
 
 def _ranked_rows(panel: Panel, rows: Mapping[Series, Values]) -> tuple[list[Series], int]:
-    """The cells of the ``MAX_SERIES`` highest rows, highest first; a row is a value of ``panel.key``, and as high as the
-    column with the bar, or the first one.
+    """The cells of the highest rows, highest first, as many as the panel has units of height: they fit, and a table that
+    grows would move what is below it.  A row is a value of ``panel.key``, and as high as the column with the bar, or
+    the first one.
     """
     column = next((index for index, query in enumerate(panel.queries) if query.bar), 0)
     rank: dict[str, float] = {}
@@ -124,7 +125,7 @@ def _ranked_rows(panel: Panel, rows: Mapping[Series, Values]) -> tuple[list[Seri
         value = row[-1] if series.query == column and not np.isnan(row[-1]) else -np.inf
         rank[key] = max(value, rank.get(key, -np.inf))
     keys = sorted(rank, key=lambda key: (-rank[key], key))
-    place = {key: index for index, key in enumerate(keys[:MAX_SERIES])}
+    place = {key: index for index, key in enumerate(keys[: panel.height])}
     shown = [series for series in rows if series.labels.get(panel.key) in place]
     order = sorted(shown, key=lambda series: (series.query, place[series.labels.get(panel.key)]))
     return order, len(keys) - len(place)

@@ -114,7 +114,7 @@ def test_a_heatmap_refuses_more_buckets_than_a_histogram_can_have():
 
 
 def test_a_table_keeps_whole_rows_the_highest_first():
-    count = MAX_SERIES + 3
+    count = 4 + 3  # the panel is four units high
     first = matrix({Labels.of(view=f"{n:02}"): [float(n)] for n in range(count)})
     second = matrix({Labels.of(view=f"{n:02}"): [float(-n)] for n in range(count)})
     cells = shape(panel(Kind.TABLE, "a", "b", key="view"), [first, second])

@@ -85,7 +85,7 @@ class OpsTable extends PanelElement {
     cells.forEach((cell, index) => {
       const query = description.queries[index], value = values[index];
       if (query.bar) {
-        const share = value != null && sums[index] > 0 ? value / sums[index] : 0;
+        const share = value == null ? 0 : query.unit === "ratio" ? value : sums[index] > 0 ? value / sums[index] : 0;
         if (!cell.firstChild) cell.append(make("span", { className: "meter" }, make("i")));
         cell.firstChild.firstChild.style.setProperty("width", `${(share * 100).toFixed(1)}%`);
         cell.title = `${(share * 100).toFixed(0)} % of all`;
