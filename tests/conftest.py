@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -60,6 +62,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     acceptance = [item for item in items if "acceptance" in item.path.parts]
     acceptance.sort(key=lambda item: (str(item.path), item.reportinfo()[1] or 0))
     items[:] = [item for item in items if "acceptance" not in item.path.parts] + acceptance
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Any]:
+    """``eventually(check, timeout_s, what)`` returns the first true value of ``check``, or fails with ``what``."""
+
+    def wait(check: Callable[[], Any], timeout_s: float = 20, what: str = "the condition holds") -> Any:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if value := check():
+                return value
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {timeout_s:.0f} s: {what}")
+            time.sleep(0.05)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -136,19 +135,3 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory, webhook_sin
         demo.stop()
     process.stdout.close()
     log.close()
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., Any]:
-    """``eventually(check, timeout_s, what)`` returns the first true value of ``check``, or fails with ``what``."""
-
-    def wait(check: Callable[[], Any], timeout_s: float, what: str) -> Any:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            if value := check():
-                return value
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {timeout_s:.0f} s: {what}")
-            time.sleep(0.25)
-
-    return wait

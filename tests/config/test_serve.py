@@ -144,14 +144,6 @@ def service() -> Iterator[Service]:
     server.server_close()
 
 
-def eventually(check: Callable[[], Any], what: str, timeout_s: float = 30) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (value := check()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return value
-
-
 def trace(trace_id: bytes) -> bytes:
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add()
@@ -198,29 +190,32 @@ def test_a_wrong_setting_is_named_in_one_line(
     assert named in refused("--port", "0", *arguments, **more)
 
 
-def test_a_malformed_scrape_is_shown_and_stops_nothing(serve: Callable[..., Running], service: Service) -> None:
+def test_a_malformed_scrape_is_shown_and_stops_nothing(
+    serve: Callable[..., Running], service: Service, eventually: Callable[..., Any]
+) -> None:
     console = serve("--target", f"web={service.url}")
-    eventually(lambda: console.query("visits_total"), "the counter is stored")
+    eventually(lambda: console.query("visits_total"), what="the counter is stored")
     service.body = b"visits_total 1\nthis is { not an exposition\n"
 
     def error() -> str:
         (target,) = httpx.get(f"{console.url}/api/v1/targets", headers=READ).json()["data"]["activeTargets"]
         return str(target["lastError"])
 
-    said = eventually(error, "the target says what is wrong")
+    said = eventually(error, what="the target says what is wrong")
     assert "line 2" in said
     assert "\n" not in said
-    eventually(lambda: console.query("up == 0"), "the target counts as down")
+    eventually(lambda: console.query("up == 0"), what="the target counts as down")
     service.body = b"visits_total 2\n"
-    eventually(lambda: console.query("visits_total == 2"), "and is read again as soon as it makes sense")
+    eventually(lambda: console.query("visits_total == 2"), what="and is read again as soon as it makes sense")
 
 
 def test_kill_9_loses_no_stored_sample_and_no_acknowledged_trace(
-    serve: Callable[..., Running], service: Service
+    serve: Callable[..., Running], service: Service, eventually: Callable[..., Any]
 ) -> None:
     console = serve("--target", f"web={service.url}")
     eventually(
-        lambda: float((console.query("count_over_time(up[1m])") or [{"value": [0, 0]}])[0]["value"][1]) >= 3, "scrapes"
+        lambda: float((console.query("count_over_time(up[1m])") or [{"value": [0, 0]}])[0]["value"][1]) >= 3,
+        what="scrapes",
     )
     stored_at_s = time.time()
     acknowledged = [bytes([number]) * 16 for number in range(1, 6)]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,19 +22,6 @@ def clickhouse(embedded_engine: ClickHouse) -> ClickHouse:
     for table in _TABLES:
         embedded_engine.command(f"TRUNCATE TABLE {table}")
     return embedded_engine
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """``eventually(condition)`` waits until it holds, at most 20 s."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, "waited 20 s in vain"
-            time.sleep(0.01)
-
-    return wait
 
 
 @pytest.fixture
