@@ -120,7 +120,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "OPSCONSOLE_API_TOKEN"} | {"PYTHONPATH": paths}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_demo() -> Iterator[Callable[..., Demo]]:
     started: list[Demo] = []
 
