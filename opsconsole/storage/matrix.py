@@ -169,7 +169,7 @@ class TargetMatrix:
         rows will be needed.
         """
         live = self._values[: len(self._index), self._start : self._stop]
-        kept: NDArray[np.bool_] = is_sample(live).any(axis=1)
+        kept: NDArray[np.bool_] = np.logical_or.reduce(is_sample(live), axis=1)
         kept[self._current] = True
         if keep is not None:
             kept[keep] = True
