@@ -16,7 +16,12 @@ from playwright.sync_api import Page, sync_playwright
 from bench.demo import fault, running_demo
 
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PAGES = {"overview": "/", "alerts": "/alerts/", "traces": "/traces/?tab=slowest", "ingest": "/ingest/"}
+PAGES = {
+    "overview": "/boards/overview/?from=now-5m&to=now",
+    "alerts": "/alerts/",
+    "traces": "/traces/?tab=slowest",
+    "ingest": "/ingest/",
+}
 
 
 def settle(page: Page, url: str) -> None:
@@ -28,8 +33,8 @@ def settle(page: Page, url: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
-    parser.add_argument("--quiet-s", type=float, default=240, help="seconds of history before the fault")
-    parser.add_argument("--fault-s", type=float, default=60, help="seconds the fault has been on")
+    parser.add_argument("--quiet-s", type=float, default=250, help="seconds of history before the fault")
+    parser.add_argument("--fault-s", type=float, default=40, help="seconds the fault has been on")
     parser.add_argument("--all", action="store_true", help="every page, both widths, both themes")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -51,7 +56,7 @@ def main() -> None:
             page.emulate_media(color_scheme=theme)
             for width, suffix in ((1440, ""), (390, "-phone")):
                 page.set_viewport_size({"width": width, "height": 1010 if width == 1440 else 844})
-                for name, path in pages.items() if arguments.all else [("overview", "/")]:
+                for name, path in pages.items() if arguments.all else [("overview", PAGES["overview"])]:
                     settle(page, f"{console}{path}")
                     page.screenshot(path=arguments.out / f"{name}-{theme}{suffix}.png", full_page=arguments.all)
                     print(arguments.out / f"{name}-{theme}{suffix}.png")

@@ -201,6 +201,7 @@ def _describe_panel(panel: Panel) -> dict[str, Any]:
         "title": panel.title,
         "subtitle": panel.subtitle,
         "kind": panel.kind.value,
+        "stacked": panel.stacked,
         "unit": panel.queries[0].signal.unit.value if panel.queries else Unit.COUNT.value,
         "width": panel.width,
         "height": panel.height,

@@ -40,7 +40,7 @@ export function options(chart) {
       ...tokens.map((name, index) => ({
         stroke: () => token(name),
         width: stacked ? 1.2 : tokens.length > 1 && index === description.now ? 2 : 1.6,
-        fill: stacked || tokens.length === 1 ? () => faded(name, 0.14) : undefined,
+        fill: stacked || tokens.length === 1 || description.kind === "area" ? () => faded(name, 0.14) : undefined,
         points: { show: false },
         spanGaps: false,
       })),

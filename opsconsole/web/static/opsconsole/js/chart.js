@@ -56,7 +56,7 @@ class OpsChart extends PanelElement {
     this.#values = series.map((_, index) => panel.columns[index]);
     const changed = shape !== this.#shape;
     if (changed) this.#rebuild(series, called, tokens, shape);
-    const columns = description.kind === "area" ? stack(this.#values, tokens) : this.#values;
+    const columns = description.stacked ? stack(this.#values, tokens) : this.#values;
     if (this.#plot) this.#plot.setData([t, ...columns]);
     this.#readings();
     if (changed) this.#fitLegend();
@@ -86,7 +86,7 @@ class OpsChart extends PanelElement {
     if (!series.length) return;
     const chart = {
       description, tokens, width: this.host.clientWidth, height: this.host.clientHeight,
-      stacked: description.kind === "area" && series.length > 1,
+      stacked: description.stacked && series.length > 1,
       bounds: () => [this.view.from, this.view.to],
       hooks: {
         drawAxes: [(plot) => drawBands(plot, this.view.bands)],
