@@ -11,7 +11,11 @@ from opsconsole.config.error import StartError
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("serve", help="run the console")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s); with another, set OPSCONSOLE_URL to the one people type",
+    )
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--data-dir", metavar="DIR", help="records and telemetry (default: .opsconsole)")
     parser.add_argument("--profile", help="production or demo: how fast to scrape and how long to hold")
