@@ -10,6 +10,7 @@ import { go } from "ops/range";
 
 const MOST_SERIES = 20;
 const LEAST_DRAG_PX = 6;
+const ROOM_PX = 14;
 
 class OpsChart extends PanelElement {
   #plot = null;
@@ -62,10 +63,11 @@ class OpsChart extends PanelElement {
     if (changed) this.#fitLegend();
   }
 
-  /** One line or two, decided once: a legend that wraps as its numbers change would make the chart jump. */
+  /** One line or two, decided once and with room for longer numbers: a legend that wraps later would make the chart jump. */
   #fitLegend() {
     this.legend.classList.remove("two");
-    this.legend.classList.toggle("two", this.legend.scrollWidth > this.legend.clientWidth);
+    const last = this.legend.lastElementChild?.getBoundingClientRect().right ?? 0;
+    this.legend.classList.toggle("two", last + ROOM_PX > this.legend.getBoundingClientRect().right);
   }
 
   #rebuild(series, called, tokens, shape) {
