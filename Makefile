@@ -1,7 +1,6 @@
 # Every target makes the virtual environment it needs and says what it runs.
 PYTHON ?= python3
 PORT   ?= 8000
-JOBS   ?= 2
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -32,7 +31,7 @@ demo: .venv/demo ## the whole product on real, embedded parts; ends in a link (P
 	@exec $(BIN)/python -m demo_app up --port $(PORT) --data-dir .opsconsole
 
 test: .venv/dev ## every test; what a missing program would be needed for is skipped with a reason
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/dev ## format, lint, types, layers, security, generated files
 	$(BIN)/ruff format --check .

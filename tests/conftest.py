@@ -57,20 +57,12 @@ def span_store(embedded_engine: ClickHouse) -> Iterator[SpanStore]:
     store.close()
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run side by side, the tests of a module stay together, for they share servers; and so do the acceptance tests."""
-    together = "acceptance" if "acceptance" in item.path.parts else str(item.path)
-    item.add_marker(pytest.mark.xdist_group(together))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Shuffled or not, the acceptance tests come in order, for the last one stops the demo that they share; and first,
-    for they take longest.
-    """
+    """Shuffled or not, the acceptance tests come last and in order: they share one demo, which the last one stops."""
     acceptance = [item for item in items if "acceptance" in item.path.parts]
     acceptance.sort(key=lambda item: (str(item.path), item.reportinfo()[1] or 0))
-    items[:] = acceptance + [item for item in items if "acceptance" not in item.path.parts]
+    items[:] = [item for item in items if "acceptance" not in item.path.parts] + acceptance
 
 
 @pytest.fixture(scope="session")
