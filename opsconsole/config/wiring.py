@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from alerts.profile import PROFILES, Profile
 from alerts.registry import ALERTS
-from dashboards.registry import BOARDS
+from alerts.registry import BY_NAME as ALERTS_BY_NAME
+from dashboards.registry import BY_NAME as BOARDS_BY_NAME
 from opsconsole.alerting.rule import Rule
 from opsconsole.alerting.rulebook import RuleBook
 from opsconsole.alerting.state import State
@@ -76,8 +77,8 @@ def build() -> Graph:
         console = Console(
             clock=clock,
             profile=profile,
-            boards={board.name: board for board in BOARDS},
-            alerts={alert.name: alert for alert in ALERTS},
+            boards=BOARDS_BY_NAME,
+            alerts=ALERTS_BY_NAME,
             engine=Engine(History(head, samples)),
             spans=spans,
             scraper=_scraper(targets, recorder, clock),
