@@ -63,7 +63,7 @@ def console(workload: Workload, folder: Path) -> Iterator[Server]:
     }
     command = [sys.executable, "-m", "opsconsole", "serve", "--port", "0", "--data-dir", str(data)]
     with _running(command, folder / "console.log", environment) as process:
-        url = _eventually(lambda: (data / "url").read_text(), process, folder / "console.log")
+        url = _eventually((data / "url").read_text, process, folder / "console.log")
         client = _connected(
             url, "/healthz/ready", process, folder / "console.log", {"Authorization": f"Bearer {TOKEN}"}
         )
@@ -104,7 +104,7 @@ def prometheus(blocks: Sequence[Block], folder: Path, *, from_disk: bool) -> Ite
     (folder / "prometheus.yml").write_text("global: {}\n")
     command = [_program("prometheus"), f"--config.file={folder / 'prometheus.yml'}",
                "--storage.tsdb.retention.time=100y", "--web.enable-remote-write-receiver", "--web.enable-admin-api",
-               "--query.max-samples=1000000000", "--query.timeout=10m"]  # fmt: skip
+               "--query.max-samples=1000000000", "--query.timeout=10m", "--web.read-timeout=1h"]  # fmt: skip
     log = folder / "prometheus.log"
     with _listening(command, f"--storage.tsdb.path={data}", "--web.listen-address={}", log) as (process, url):
         client = _connected(url, "/-/ready", process, log)
@@ -121,7 +121,8 @@ def prometheus(blocks: Sequence[Block], folder: Path, *, from_disk: bool) -> Ite
 @contextmanager
 def victoriametrics(blocks: Sequence[Block], folder: Path) -> Iterator[tuple[Server, Server]]:
     """The same server twice: asked without, and with its cache of results."""
-    command = [_program("victoria-metrics"), "-retentionPeriod=100y", "-search.latencyOffset=0s"]
+    command = [_program("victoria-metrics"), "-retentionPeriod=100y", "-search.latencyOffset=0s",
+               "-http.connTimeout=1h", "-http.idleConnTimeout=1h"]  # fmt: skip
     log = folder / "victoriametrics.log"
     place = f"-storageDataPath={folder / 'victoriametrics'}"
     with _listening(command, place, "-httpListenAddr={}", log) as (process, url):
