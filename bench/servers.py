@@ -108,7 +108,7 @@ def prometheus(blocks: Sequence[Block], folder: Path, *, from_disk: bool) -> Ite
     log = folder / "prometheus.log"
     with _listening(command, f"--storage.tsdb.path={data}", "--web.listen-address={}", log) as (process, url):
         client = _connected(url, "/-/ready", process, log)
-        _fill(client, blocks)
+        fill(client, blocks)
         if not from_disk:
             yield Server("prometheus", client)
             return
@@ -127,7 +127,7 @@ def victoriametrics(blocks: Sequence[Block], folder: Path) -> Iterator[tuple[Ser
     place = f"-storageDataPath={folder / 'victoriametrics'}"
     with _listening(command, place, "-httpListenAddr={}", log) as (process, url):
         client = _connected(url, "/health", process, log)
-        _fill(client, blocks)
+        fill(client, blocks)
         client.get("/internal/force_flush")
         yield Server("victoriametrics", client, "&nocache=1"), Server("victoriametrics-cached", client)
 
@@ -144,7 +144,8 @@ def versions(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _fill(client: Client, blocks: Sequence[Block]) -> None:
+def fill(client: Client, blocks: Sequence[Block]) -> None:
+    """Remote-write what ``blocks`` hold."""
     for body in remote_write.requests(blocks):
         client.post("/api/v1/write", body, remote_write.HEADERS)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.workload import BUILD, LATENCY, MEMORY, QUEUE, RESPONSES, Size
+from bench.workload import BUILD, LATENCY, MEMORY, QUEUE, RESPONSES, Size, instance, views
 
 _BUCKETS = f"{LATENCY}_bucket"
 _COUNT = f"{LATENCY}_count"
@@ -60,3 +61,55 @@ DASHBOARD = frozenset(shape.name for shape in dashboard())
 
 def shapes(size: Size) -> tuple[Shape, ...]:
     return *dashboard(), *others(size)
+
+
+def panels_of_one(size: Size) -> tuple[Shape, ...]:
+    """60 panels, most of which look at one view or instance; ``$selector`` and ``$window`` are the board's."""
+    return tuple(Shape(f"panel-{number}", text) for number, text in enumerate(_narrow(size)))
+
+
+def panels_of_all() -> tuple[Shape, ...]:
+    """60 panels that look at all series: twelve variants of each of the five."""
+    texts = [text for variant in range(12) for text in _five(variant)]
+    return tuple(Shape(f"panel-{number}", text) for number, text in enumerate(texts))
+
+
+def _narrow(size: Size) -> Iterator[str]:
+    names = [view for view, _ in views(size)]
+    for number in range(60):
+        view = f'$selector, view="{names[number % len(names)]}"'
+        one = f'$selector, instance="{instance(number % size.targets)}"'
+        match number % 10:
+            case 0 | 1:
+                yield f"sum(rate({_COUNT}{{{view}}}[$window]))"
+            case 2 | 3:
+                yield f"histogram_quantile(0.95, sum by (le) (rate({_BUCKETS}{{{view}}}[$window])))"
+            case 4:
+                yield f"sum by (status) (rate({RESPONSES}{{{view}}}[$window]))"
+            case 5:
+                yield f"sum by (view) (rate({_COUNT}{{{one}}}[$window]))"
+            case 6:
+                errors = f'sum(rate({RESPONSES}{{{one}, status=~"5.."}}[$window]))'
+                yield f"{errors} / sum(rate({RESPONSES}{{{one}}}[$window]))"
+            case 7:
+                yield f"histogram_quantile(0.9{number // 10}, sum by (le) (rate({_BUCKETS}{{{one}}}[$window])))"
+            case 8:
+                yield f"max_over_time({MEMORY}{{{one}}}[$window])" if number % 20 == 8 else f"{QUEUE}{{{one}}}"
+            case _:
+                yield _five(number // 10)[number // 10 % 5]
+
+
+def _five(variant: int) -> tuple[str, str, str, str, str]:
+    """The five of every dashboard, different for each variant from 0 to 11."""
+    label = ("job", "instance", "view", "method")[variant % 4]
+    counter = (_COUNT, f"{LATENCY}_sum", RESPONSES)[variant // 4]
+    statuses = ("5..", "4..", "[45]..")[variant // 4]
+    quantile = round(0.5 + 0.04 * variant, 2)
+    requests = f"sum by ({label}) (rate({RESPONSES}{{$selector}}[$window]))"
+    return (
+        f"sum by ({label}) (rate({counter}{{$selector}}[$window]))",
+        f"histogram_quantile({quantile}, sum by (le) (rate({_BUCKETS}{{$selector}}[$window])))",
+        f"histogram_quantile({quantile}, sum by (le, {label}) (rate({_BUCKETS}{{$selector}}[$window])))",
+        f"topk({variant + 1}, sum by (view) (rate({_COUNT}{{$selector}}[$window])))",
+        f'sum by ({label}) (rate({RESPONSES}{{$selector, status=~"{statuses}"}}[$window])) / {requests}',
+    )

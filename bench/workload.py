@@ -93,7 +93,23 @@ class Workload:
 
     def blocks(self) -> list[Block]:
         """One block a target."""
-        return [_Target(self, number).block() for number in range(self.size.targets)]
+        return list(self.each())
+
+    def each(self) -> Iterator[Block]:
+        """The blocks one after the other, for who keeps none."""
+        return (_Target(self, number).block() for number in range(self.size.targets))
+
+
+def views(size: Size) -> Iterator[tuple[str, str]]:
+    """(view, method) of each, the busiest first."""
+    names = [f"{app}:{action}" for app, action in product(_APPS, _ACTIONS)]
+    for number in range(size.views):
+        view = names[number % len(names)] + (f"-{number // len(names)}" if number >= len(names) else "")
+        yield view, "POST" if view.partition(":")[2][:6] in ("create", "update") else "GET"
+
+
+def instance(number: int) -> str:
+    return f"10.0.{number // 20}.{number % 20}:8000"
 
 
 class _Target:
@@ -105,7 +121,7 @@ class _Target:
         self._columns = workload.scrapes
         self._number = number
         self._first_ms = workload.last_ms - self._columns * STEP_MS
-        self._own = {"job": "shop", "instance": f"10.0.{number // 20}.{number % 20}:8000"}
+        self._own = {"job": "shop", "instance": instance(number)}
         self._restart = self._restarts()
         self._lost = self._random.random(self._columns) < _LOST
         if self._restart is not None:
@@ -166,10 +182,7 @@ class _Target:
 
     def _traffic(self) -> Iterator[tuple[str, str, float]]:
         """(view, method, requests a scrape): few views are busy, most are not."""
-        names = [f"{app}:{action}" for app, action in product(_APPS, _ACTIONS)]
-        for number in range(self._size.views):
-            view = names[number % len(names)] + (f"-{number // len(names)}" if number >= len(names) else "")
-            method = "POST" if view.partition(":")[2][:6] in ("create", "update") else "GET"
+        for number, (view, method) in enumerate(views(self._size)):
             yield view, method, 600 / (1 + number) * self._random.uniform(0.5, 1.5)
 
     def _counters(self, increments: Values, per_scrape: NDArray[np.float64] | float) -> Values:
