@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from opsconsole.series.block import NAN_SAMPLE, STALE, Block, Mask, Timestamps, 
 
 from . import binary, windows
 from .aggregate import aggregate, aggregate_by, count_values
+from .annotations import Annotations
 from .error import PromQLError
 from .functions import FUNCTIONS
 from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text
@@ -28,6 +29,7 @@ class Evaluation:
     """One query at T instants.
 
     ``steps``: int64[T], Unix milliseconds, ascending.  ``start_ms``, ``end_ms``: what ``@ start()`` and ``@ end()`` mean.
+    ``annotations`` collects the remarks on the answer.
     """
 
     source: SampleSource
@@ -35,6 +37,7 @@ class Evaluation:
     start_ms: int
     end_ms: int
     lookback_ms: int
+    annotations: Annotations
 
     def vector(self, node: Expr) -> Vector:
         """Raises ``PromQLError`` for an expression that is no instant vector."""
@@ -107,7 +110,7 @@ class Evaluation:
         steps = np.arange(first, int(ends.max()) + 1, step, dtype=np.int64)
         if not steps.size:
             return []
-        inner = Evaluation(self.source, steps, self.start_ms, self.end_ms, self.lookback_ms).vector(node.expr)
+        inner = replace(self, steps=steps).vector(node.expr)
         samples = np.where(np.isnan(inner.values), NAN_SAMPLE, inner.values)
         return [Block(inner.labels, steps, np.where(inner.present, samples, STALE))] if inner.labels else []
 
