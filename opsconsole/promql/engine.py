@@ -9,6 +9,7 @@ from opsconsole.series.labels import Labels
 
 from .error import PromQLError
 from .evaluate import Evaluation
+from .limits import Budget, Limits
 from .parse import parse
 from .plan import Expr, Kind, Range
 from .result import Matrix, Scalar
@@ -21,30 +22,38 @@ LOOKBACK_MS = 300_000
 class Engine:
     """Answers PromQL with the semantics of Prometheus 3 over whatever the source holds."""
 
-    def __init__(self, source: SampleSource, *, lookback_ms: int = LOOKBACK_MS) -> None:
+    def __init__(
+        self, source: SampleSource, *, lookback_ms: int = LOOKBACK_MS, limits: Limits | None = None
+    ) -> None:
         self._source = source
         self._lookback_ms = lookback_ms
+        self._limits = limits or Limits()
 
     @property
     def source(self) -> SampleSource:
         """Who holds the samples, for questions about series instead of values."""
         return self._source
 
-    def instant(self, query: str, at_ms: int) -> Matrix | Scalar:
+    @property
+    def limits(self) -> Limits:
+        """What a query without a budget of its own may cost."""
+        return self._limits
+
+    def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar:
         """The value at one instant: a matrix with T = 1, or for a range vector its samples.
 
         Series stand in the order that ``sort`` and ``topk`` give them.  Raises ``PromQLError``.
         """
         plan = _parsed(query)
-        evaluation = self._evaluation(np.array([at_ms], dtype=np.int64))
-        with np.errstate(all="ignore"):  # 0/0 is a value here, and what is not present may be anything
+        evaluation = self._evaluation(np.array([at_ms], dtype=np.int64), at_ms, budget)
+        with evaluation.budget.running(), np.errstate(all="ignore"):  # 0/0 is a value here, and what is not present may be anything
             if isinstance(plan, Range):
                 return _samples(evaluation, plan)
             if plan.kind is Kind.SCALAR:
                 return Scalar(at_ms, float(evaluation.numbers(plan)[0]))
             return _matrix(evaluation.vector(plan), evaluation.steps)
 
-    def range(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> Matrix:
+    def range(self, query: str, start_ms: int, end_ms: int, step_ms: int, budget: Budget | None = None) -> Matrix:
         """The values from start to end, both included, sorted by labels; a scalar is one series without labels.
 
         Raises ``PromQLError`` for the query, ``ValueError`` for instants that make no range.
@@ -54,17 +63,19 @@ class Engine:
         if end_ms < start_ms:
             raise ValueError("end must not be before start")
         plan = _parsed(query)
-        evaluation = self._evaluation(np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64), end_ms)
-        with np.errstate(all="ignore"):
+        budget = budget or Budget(self._limits)
+        budget.hold((end_ms - start_ms) // step_ms + 1)
+        evaluation = self._evaluation(np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64), end_ms, budget)
+        with budget.running(), np.errstate(all="ignore"):
             if plan.kind is Kind.SCALAR:
                 values = evaluation.numbers(plan)[np.newaxis]
                 return Matrix([Labels()], evaluation.steps, values, np.ones(values.shape, dtype=bool))
             vector = evaluation.vector(plan)
         return _by_labels(_matrix(vector, evaluation.steps))
 
-    def _evaluation(self, steps: Timestamps, end_ms: int | None = None) -> Evaluation:
-        last = int(steps[-1]) if end_ms is None else end_ms
-        return Evaluation(self._source, steps, int(steps[0]), last, self._lookback_ms)
+    def _evaluation(self, steps: Timestamps, end_ms: int, budget: Budget | None) -> Evaluation:
+        budget = budget or Budget(self._limits)
+        return Evaluation(self._source, steps, int(steps[0]), end_ms, self._lookback_ms, budget)
 
 
 def _parsed(query: str) -> Expr:
@@ -92,6 +103,7 @@ def _samples(evaluation: Evaluation, node: Range) -> Matrix:
     timestamps = np.unique(np.concatenate([np.empty(0, np.int64), *(block.timestamps for block in blocks)]))
     parts = []
     for block in blocks:
+        evaluation.budget.hold(len(block.labels) * timestamps.size)
         values = np.full((len(block.labels), timestamps.size), np.nan)
         present = np.zeros(values.shape, dtype=bool)
         columns = np.searchsorted(timestamps, block.timestamps)
