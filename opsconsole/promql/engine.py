@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels
 
-from .error import PromQLError
+from .annotations import Annotations
+from .error import ParseError
 from .evaluate import Evaluation
 from .limits import Budget, Limits
 from .parse import parse
@@ -45,13 +48,14 @@ class Engine:
         Series stand in the order that ``sort`` and ``topk`` give them.  Raises ``PromQLError``.
         """
         plan = _parsed(query)
-        evaluation = self._evaluation(np.array([at_ms], dtype=np.int64), at_ms, budget)
-        with evaluation.budget.running(), np.errstate(all="ignore"):  # 0/0 is a value here, and what is not present may be anything
+        evaluation = self._evaluation(query, np.array([at_ms], dtype=np.int64), at_ms, budget or Budget(self._limits))
+        with evaluation.budget.running(), np.errstate(all="ignore"):  # 0/0 is a value here; what is not present, anything
             if isinstance(plan, Range):
                 return _samples(evaluation, plan)
             if plan.kind is Kind.SCALAR:
-                return Scalar(at_ms, float(evaluation.numbers(plan)[0]))
-            return _matrix(evaluation.vector(plan), evaluation.steps)
+                value = float(evaluation.numbers(plan)[0])
+                return Scalar(at_ms, value, evaluation.annotations.warnings, evaluation.annotations.infos)
+            return _matrix(evaluation.vector(plan), evaluation.steps, evaluation.annotations)
 
     def range(self, query: str, start_ms: int, end_ms: int, step_ms: int, budget: Budget | None = None) -> Matrix:
         """The values from start to end, both included, sorted by labels; a scalar is one series without labels.
@@ -65,36 +69,38 @@ class Engine:
         plan = _parsed(query)
         budget = budget or Budget(self._limits)
         budget.hold((end_ms - start_ms) // step_ms + 1)
-        evaluation = self._evaluation(np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64), end_ms, budget)
+        steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
+        evaluation = self._evaluation(query, steps, end_ms, budget)
         with budget.running(), np.errstate(all="ignore"):
             if plan.kind is Kind.SCALAR:
                 values = evaluation.numbers(plan)[np.newaxis]
-                return Matrix([Labels()], evaluation.steps, values, np.ones(values.shape, dtype=bool))
-            vector = evaluation.vector(plan)
-        return _by_labels(_matrix(vector, evaluation.steps))
+                vector = Vector([Labels()], values, np.ones(values.shape, dtype=bool))
+            else:
+                vector = evaluation.vector(plan)
+        return _by_labels(_matrix(vector, evaluation.steps, evaluation.annotations))
 
-    def _evaluation(self, steps: Timestamps, end_ms: int, budget: Budget | None) -> Evaluation:
-        budget = budget or Budget(self._limits)
-        return Evaluation(self._source, steps, int(steps[0]), end_ms, self._lookback_ms, budget)
+    def _evaluation(self, query: str, steps: Timestamps, end_ms: int, budget: Budget) -> Evaluation:
+        return Evaluation(self._source, steps, int(steps[0]), end_ms, self._lookback_ms, Annotations(query), budget)
 
 
 def _parsed(query: str) -> Expr:
     plan = parse(query)
     if plan.kind is Kind.TEXT:
-        raise PromQLError("unsupported query: a string alone has no series", 0)
+        raise ParseError("unsupported query: a string alone has no series", 0, query)
     return plan
 
 
-def _matrix(vector: Vector, steps: Timestamps) -> Matrix:
+def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matrix:
     shown: Mask = np.logical_or.reduce(vector.present, axis=1)
     if not shown.all():
         vector = vector.rows(shown)
-    return Matrix(vector.labels, steps, vector.values, vector.present)
+    return Matrix(vector.labels, steps, vector.values, vector.present, annotations.warnings, annotations.infos)
 
 
 def _by_labels(matrix: Matrix) -> Matrix:
     order = sorted(range(len(matrix.labels)), key=matrix.labels.__getitem__)
-    return Matrix([matrix.labels[row] for row in order], matrix.timestamps, matrix.values[order], matrix.present[order])
+    labels = [matrix.labels[row] for row in order]
+    return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
 
 
 def _samples(evaluation: Evaluation, node: Range) -> Matrix:
@@ -109,4 +115,4 @@ def _samples(evaluation: Evaluation, node: Range) -> Matrix:
         columns = np.searchsorted(timestamps, block.timestamps)
         values[:, columns], present[:, columns] = block.values, is_sample(block.values)
         parts.append(Vector(block.labels, values, present))
-    return _matrix(Vector.joined(parts, timestamps.size), timestamps)
+    return _matrix(Vector.joined(parts, timestamps.size), timestamps, evaluation.annotations)

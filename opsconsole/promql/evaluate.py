@@ -12,6 +12,7 @@ from opsconsole.series.block import NAN_SAMPLE, STALE, Block, Mask, Timestamps, 
 
 from . import binary, windows
 from .aggregate import aggregate, aggregate_by, count_values
+from .annotations import Annotations
 from .error import PromQLError
 from .functions import FUNCTIONS
 from .limits import Budget
@@ -29,6 +30,7 @@ class Evaluation:
     """One query at T instants.
 
     ``steps``: int64[T], Unix milliseconds, ascending.  ``start_ms``, ``end_ms``: what ``@ start()`` and ``@ end()`` mean.
+    ``annotations`` collects the remarks on the answer.
     ``budget``: every step of the work asks it first.
     """
 
@@ -37,6 +39,7 @@ class Evaluation:
     start_ms: int
     end_ms: int
     lookback_ms: int
+    annotations: Annotations
     budget: Budget
 
     def vector(self, node: Expr) -> Vector:

@@ -14,7 +14,7 @@ from opsconsole.series.matcher import Matcher, Operator
 from opsconsole.series.regex import compile_re2
 
 from . import aggregate, functions
-from .error import PromQLError
+from .error import ParseError, PromQLError
 from .plan import (
     Aggregate,
     Anchor,
@@ -62,15 +62,18 @@ def parse(query: str) -> Expr:
         tree = ast.parse(query)
     except ValueError as error:
         raise _explained(str(error), query) from None
-    return _Reader(query, tree).read(tree)
+    try:
+        return _Reader(query, tree).read(tree)
+    except PromQLError as error:
+        raise ParseError(error.message, error.position, query) from None
 
 
-def _explained(message: str, query: str) -> PromQLError:
+def _explained(message: str, query: str) -> ParseError:
     if unknown := _UNKNOWN_FUNCTION.fullmatch(message):
-        return PromQLError(f"unsupported function {unknown[1]}", position_of(unknown[1], query))
+        return ParseError(f"unsupported function {unknown[1]}", position_of(unknown[1], query), query)
     if message == "invalid promql query":
-        return PromQLError(f"not PromQL: {query!r}; check its operators, commas and brackets")
-    return PromQLError(message)
+        return ParseError(f"not PromQL: {query!r}; check its operators, commas and brackets", -1, query)
+    return ParseError(message, -1, query)
 
 
 class _Reader:
