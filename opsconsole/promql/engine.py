@@ -14,7 +14,7 @@ from .error import ParseError
 from .evaluate import Evaluation
 from .limits import Budget, Limits
 from .parse import parse
-from .plan import Expr, Kind, Range
+from .plan import Expr, Kind, Range, Subquery
 from .result import Matrix, Scalar
 from .source import SampleSource
 from .vector import Vector
@@ -25,9 +25,7 @@ LOOKBACK_MS = 300_000
 class Engine:
     """Answers PromQL with the semantics of Prometheus 3 over whatever the source holds."""
 
-    def __init__(
-        self, source: SampleSource, *, lookback_ms: int = LOOKBACK_MS, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, source: SampleSource, *, lookback_ms: int = LOOKBACK_MS, limits: Limits | None = None) -> None:
         self._source = source
         self._lookback_ms = lookback_ms
         self._limits = limits or Limits()
@@ -48,9 +46,14 @@ class Engine:
         Series stand in the order that ``sort`` and ``topk`` give them.  Raises ``PromQLError``.
         """
         plan = _parsed(query)
-        evaluation = self._evaluation(query, np.array([at_ms], dtype=np.int64), at_ms, budget or Budget(self._limits))
-        with evaluation.budget.running(), np.errstate(all="ignore"):  # 0/0 is a value here; what is not present, anything
-            if isinstance(plan, Range):
+        evaluation = self._evaluation(
+            query, np.array([at_ms], dtype=np.int64), at_ms, 0, budget or Budget(self._limits)
+        )
+        with (
+            evaluation.budget.running(),
+            np.errstate(all="ignore"),
+        ):  # 0/0 is a value here; what is not present, anything
+            if isinstance(plan, Range | Subquery):
                 return _samples(evaluation, plan)
             if plan.kind is Kind.SCALAR:
                 value = float(evaluation.numbers(plan)[0])
@@ -70,7 +73,7 @@ class Engine:
         budget = budget or Budget(self._limits)
         budget.hold((end_ms - start_ms) // step_ms + 1)
         steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
-        evaluation = self._evaluation(query, steps, end_ms, budget)
+        evaluation = self._evaluation(query, steps, end_ms, step_ms, budget)
         with budget.running(), np.errstate(all="ignore"):
             if plan.kind is Kind.SCALAR:
                 values = evaluation.numbers(plan)[np.newaxis]
@@ -79,8 +82,9 @@ class Engine:
                 vector = evaluation.vector(plan)
         return _by_labels(_matrix(vector, evaluation.steps, evaluation.annotations))
 
-    def _evaluation(self, query: str, steps: Timestamps, end_ms: int, budget: Budget) -> Evaluation:
-        return Evaluation(self._source, steps, int(steps[0]), end_ms, self._lookback_ms, Annotations(query), budget)
+    def _evaluation(self, query: str, steps: Timestamps, end_ms: int, step_ms: int, budget: Budget) -> Evaluation:
+        start_ms, annotations = int(steps[0]), Annotations(query)
+        return Evaluation(self._source, steps, start_ms, end_ms, step_ms, self._lookback_ms, annotations, budget)
 
 
 def _parsed(query: str) -> Expr:
@@ -91,6 +95,7 @@ def _parsed(query: str) -> Expr:
 
 
 def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matrix:
+    vector = vector.settled()
     shown: Mask = np.logical_or.reduce(vector.present, axis=1)
     if not shown.all():
         vector = vector.rows(shown)
@@ -103,7 +108,7 @@ def _by_labels(matrix: Matrix) -> Matrix:
     return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
 
 
-def _samples(evaluation: Evaluation, node: Range) -> Matrix:
+def _samples(evaluation: Evaluation, node: Range | Subquery) -> Matrix:
     """The samples of a range vector at their own times."""
     blocks = evaluation.blocks(node)
     timestamps = np.unique(np.concatenate([np.empty(0, np.int64), *(block.timestamps for block in blocks)]))

@@ -14,15 +14,18 @@ from . import binary, windows
 from .aggregate import aggregate, aggregate_by, count_values
 from .annotations import Annotations
 from .error import PromQLError
+from .format import in_g
 from .functions import FUNCTIONS
+from .functions.windowed import warn_of_quantiles
 from .limits import Budget
-from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text
+from .literal import is_label_name, quoted
+from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text, start
 from .select import fetch, shifted, slices
 from .source import SampleSource
 from .vector import Vector
 
 _DEFAULT_SUBQUERY_STEP_MS = 60_000
-_COUNTED = frozenset(("topk", "bottomk"))
+_TOO_MANY = 2.0**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Evaluation:
 
     ``steps``: int64[T], Unix milliseconds, ascending.  ``start_ms``, ``end_ms``: what ``@ start()`` and ``@ end()`` mean.
     ``annotations`` collects the remarks on the answer.
+    ``step_ms``: between instants of the whole query, 0 for an instant query.
     ``budget``: every step of the work asks it first.
     """
 
@@ -38,6 +42,7 @@ class Evaluation:
     steps: Timestamps
     start_ms: int
     end_ms: int
+    step_ms: int
     lookback_ms: int
     annotations: Annotations
     budget: Budget
@@ -62,7 +67,7 @@ class Evaluation:
                 return self._aggregate(node)
             case Negate():
                 inner = self.vector(node.expr)
-                return Vector(inner.labels, -inner.values, inner.present).without_metric()
+                return inner.valued(-inner.values).without_metric()
             case Binary():
                 return self._binary(node)
         raise PromQLError(f"expected an instant vector, not a {node.kind.value}")
@@ -100,7 +105,7 @@ class Evaluation:
         """When the samples of a selector were taken, in Unix seconds."""
         return self._latest(node, lambda values, present, taken: (np.broadcast_to(taken / 1000, values.shape), present))
 
-    def blocks(self, node: Range) -> list[Block]:
+    def blocks(self, node: Range | Subquery) -> list[Block]:
         """The samples of a range vector at a single instant."""
         return self._blocks(node, self._shifted(node))
 
@@ -126,7 +131,7 @@ class Evaluation:
             return []
         self.budget.hold((last - first) // step + 1)
         steps = np.arange(first, last + 1, step, dtype=np.int64)
-        inner = replace(self, steps=steps).vector(node.expr)
+        inner = replace(self, steps=steps).vector(node.expr).settled()
         self.budget.hold(inner.values.size)
         samples = np.where(np.isnan(inner.values), NAN_SAMPLE, inner.values)
         return [Block(inner.labels, steps, np.where(inner.present, samples, STALE))] if inner.labels else []
@@ -135,11 +140,33 @@ class Evaluation:
         if node.param is None:
             return aggregate(node.operator, self.vector(node.expr), node.grouping)
         if isinstance(node.param, Text):
+            label = node.param.value
+            if not is_label_name(label):
+                raise PromQLError(f"invalid label name {quoted(label)}", node.position)
             return count_values(node.param.value, self.vector(node.expr), node.grouping, self.budget)
         parameter = self.numbers(node.param)
-        if node.operator in _COUNTED and np.isnan(parameter).any():
-            raise PromQLError("Parameter value is NaN", node.position)
+        self._check_parameter(node, parameter)
         return aggregate_by(node.operator, self.vector(node.expr), node.grouping, parameter)
+
+    def _check_parameter(self, node: Aggregate, parameter: NDArray[np.float64]) -> None:
+        """Raises for what is no number to choose by, and remarks on what is no share."""
+        unknown = bool(np.isnan(parameter).any())
+        if node.operator == "quantile":
+            warn_of_quantiles(self, parameter, node.param)
+        elif node.operator == "limit_ratio":
+            if unknown:
+                raise PromQLError("Ratio value is NaN", node.position)
+            for ratio in np.unique(parameter[np.abs(parameter) > 1]).tolist():
+                message = (
+                    f"ratio value should be between -1 and 1, got {in_g(ratio)}, capping to {in_g(np.sign(ratio))}"
+                )
+                self.annotations.warn(message, start(node.param))
+        elif unknown:
+            raise PromQLError("Parameter value is NaN", node.position)
+        elif (np.abs(parameter) >= _TOO_MANY).any():
+            beyond = float(parameter[np.abs(parameter) >= _TOO_MANY][0])
+            how = "overflows" if beyond > 0 else "underflows"
+            raise PromQLError(f"Scalar value {in_g(beyond)} {how} int64", node.position)
 
     def _binary(self, node: Binary) -> Vector:
         left_is_number, right_is_number = (side.kind is Kind.SCALAR for side in (node.left, node.right))

@@ -66,6 +66,16 @@ def _unescaped(escape: re.Match[str], quote: str) -> bytes:
     raise ValueError(f"unknown escape sequence {escape[0]}")
 
 
+def printable(text: str) -> str:
+    """With U+FFFD for the bytes that are no UTF-8, which no label value may hold."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def is_label_name(text: str) -> bool:
+    """Any UTF-8 that is not empty."""
+    return bool(text) and printable(text) == text
+
+
 def quoted(text: str) -> str:
     r"""As Go's ``%q``: what is no UTF-8 is written ``\xff``."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")

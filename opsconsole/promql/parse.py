@@ -257,7 +257,7 @@ class _Parser(Cursor):
         operator = Operator(self.advance().text)
         if self.token.type is not Type.STRING:
             self.unexpected(context, "string")
-        position, value = self.token.position, self.read(literal.string)
+        position, value = self.token.position, literal.printable(self.read(literal.string))
         if operator in (Operator.REGEX, Operator.NOT_REGEX):
             try:
                 compile_re2(value)
