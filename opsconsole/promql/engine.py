@@ -9,13 +9,14 @@ import numpy as np
 from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels
 
+from . import literal
 from .annotations import Annotations
-from .error import ParseError
+from .error import PromQLError
 from .evaluate import Evaluation
 from .limits import Budget, Limits
 from .parse import parse
-from .plan import Expr, Kind, Range, Subquery
-from .result import Matrix, Scalar
+from .plan import Kind, Range, Subquery, Text, start
+from .result import Matrix, Scalar, String
 from .source import SampleSource
 from .vector import Vector
 
@@ -40,12 +41,14 @@ class Engine:
         """What a query without a budget of its own may cost."""
         return self._limits
 
-    def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar:
+    def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar | String:
         """The value at one instant: a matrix with T = 1, or for a range vector its samples.
 
         Series stand in the order that ``sort`` and ``topk`` give them.  Raises ``PromQLError``.
         """
-        plan = _parsed(query)
+        plan = parse(query)
+        if isinstance(plan, Text):
+            return String(at_ms, literal.printable(plan.value))
         evaluation = self._evaluation(
             query, np.array([at_ms], dtype=np.int64), at_ms, 0, budget or Budget(self._limits)
         )
@@ -69,7 +72,12 @@ class Engine:
             raise ValueError(f"step must be positive, not {step_ms} ms")
         if end_ms < start_ms:
             raise ValueError("end must not be before start")
-        plan = _parsed(query)
+        plan = parse(query)
+        if plan.kind not in (Kind.SCALAR, Kind.VECTOR):
+            raise PromQLError(
+                f'invalid expression type "{plan.kind.value}" for range query, must be Scalar or instant Vector',
+                start(plan),
+            )
         budget = budget or Budget(self._limits)
         budget.hold((end_ms - start_ms) // step_ms + 1)
         steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
@@ -85,13 +93,6 @@ class Engine:
     def _evaluation(self, query: str, steps: Timestamps, end_ms: int, step_ms: int, budget: Budget) -> Evaluation:
         start_ms, annotations = int(steps[0]), Annotations(query)
         return Evaluation(self._source, steps, start_ms, end_ms, step_ms, self._lookback_ms, annotations, budget)
-
-
-def _parsed(query: str) -> Expr:
-    plan = parse(query)
-    if plan.kind is Kind.TEXT:
-        raise ParseError("unsupported query: a string alone has no series", 0, query)
-    return plan
 
 
 def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matrix:

@@ -23,6 +23,16 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
+class String:
+    """A text at one instant, which is all that a query of a string alone can say."""
+
+    timestamp_ms: int
+    value: str
+    warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     """S series at T evaluation instants.
 
