@@ -94,7 +94,9 @@ def test_a_line_that_is_no_script_is_a_failure_and_the_rest_is_run(judged) -> No
     ],
 )
 def test_remarks_on_an_answer_are_judged(judged, expectation: str, said: str) -> None:
-    (case,) = judged(f"load 1m\n  up 1 2\neval instant at 1m rate(up[2m])\n  {expectation}\n  {{}} 0.016666666666666666\n")
+    (case,) = judged(
+        f"load 1m\n  up 1 2\neval instant at 1m rate(up[2m])\n  {expectation}\n  {{}} 0.016666666666666666\n"
+    )
     assert case.reason.startswith(said)
     assert (case.verdict is Verdict.PASSED) == (said == "")
 
