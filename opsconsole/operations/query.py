@@ -13,7 +13,7 @@ import structlog
 from opsconsole.promql.error import PromQLError
 from opsconsole.promql.parse import parse
 from opsconsole.promql.plan import Expr, Kind, Selector
-from opsconsole.promql.result import Matrix, Scalar
+from opsconsole.promql.result import Matrix, Scalar, String
 from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
 
@@ -67,7 +67,7 @@ class Span:
             )
 
 
-def instant(console: Console, query: str, at_ms: int, timeout_s: float = TIMEOUT_S) -> Matrix | Scalar:
+def instant(console: Console, query: str, at_ms: int, timeout_s: float = TIMEOUT_S) -> Matrix | Scalar | String:
     """The value of ``query`` at one instant, or the samples of a range vector like ``up[5m]``.
 
     Raises ``BadQuery``, ``QueryFailed`` or ``QueryTimeout``.

@@ -11,6 +11,7 @@ from opsconsole.series.block import Block, Timestamps, is_sample, is_stale
 from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.stack import BEFORE, Stack
 
+from .limits import Budget
 from .plan import Anchor, Selector, Shift
 from .source import SampleSource
 
@@ -31,11 +32,17 @@ def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: 
     return instants - shift.offset_ms
 
 
-def fetch(source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int) -> list[Stack]:
+def fetch(
+    source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int, budget: Budget
+) -> list[Stack]:
     """What a selector means for windows that end at ``instants``; every series stands in one of the stacks."""
+    budget.check()
     found = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
+    stacks = [samples for samples in found if isinstance(samples, Stack)]
     blocks = [samples for samples in found if isinstance(samples, Block) and samples.labels and samples.timestamps.size]
-    return [*(samples for samples in found if isinstance(samples, Stack)), *stacked(joined(blocks))]
+    budget.select(sum(len(samples.labels) for samples in (*stacks, *blocks)))
+    budget.hold(sum(stack.size for stack in stacks) + sum(block.values.size for block in blocks))
+    return [*stacks, *stacked(joined(blocks, budget))]
 
 
 def stacked(blocks: Sequence[Block]) -> list[Stack]:
@@ -58,7 +65,7 @@ def stacked(blocks: Sequence[Block]) -> list[Stack]:
     return [together, *(Stack.of(block) for block in blocks if len(block.labels) >= _NARROW)]
 
 
-def joined(blocks: Sequence[Block]) -> list[Block]:
+def joined(blocks: Sequence[Block], budget: Budget | None = None) -> list[Block]:
     """The same samples, with the series that stand in several blocks (their target restarted) moved to one of their own."""
     if len(set().union(*(block.labels for block in blocks))) == sum(len(block.labels) for block in blocks):
         return list(blocks)
@@ -69,12 +76,14 @@ def joined(blocks: Sequence[Block]) -> list[Block]:
     together: dict[tuple[int, ...], list[Labels]] = defaultdict(list)
     for labels, numbers in homes.items():
         together[tuple(numbers)].append(labels)
-    return [_union([blocks[number] for number in numbers], labels) for numbers, labels in together.items()]
+    return [_union([blocks[number] for number in numbers], labels, budget) for numbers, labels in together.items()]
 
 
-def _union(blocks: Sequence[Block], wanted: Sequence[Labels]) -> Block:
+def _union(blocks: Sequence[Block], wanted: Sequence[Labels], budget: Budget | None) -> Block:
     """The wanted series, each of which stands in every one of the blocks."""
     timestamps = np.unique(np.concatenate([block.timestamps for block in blocks]))
+    if budget is not None:
+        budget.hold(len(wanted) * timestamps.size)
     values = np.full((len(wanted), timestamps.size), np.nan)
     for block in blocks:
         row_of = {labels: row for row, labels in enumerate(block.labels)}
