@@ -16,7 +16,7 @@ from .aggregate import aggregate, aggregate_by, count_values
 from .annotations import Annotations
 from .error import PromQLError
 from .format import in_g
-from .functions import FUNCTIONS
+from .functions import FUNCTIONS, counters
 from .functions.windowed import warn_of_quantiles
 from .limits import Budget
 from .literal import is_label_name, quoted
@@ -100,6 +100,11 @@ class Evaluation:
             parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
 
+    def fetched(self, node: Range) -> tuple[Timestamps, list[Stack]]:
+        """(where the windows of a range vector end, its series)."""
+        ends = self._shifted(node)
+        return ends, self._stacks(node, ends)
+
     def sample_times(self, node: Selector) -> Vector:
         """When the samples of a selector were taken, in Unix seconds."""
         return self._latest(node, lambda _, present, taken: (taken / 1000, present))
@@ -139,6 +144,8 @@ class Evaluation:
         return [Stack.of(Block(inner.labels, steps, np.where(inner.present, samples, STALE)))] if inner.labels else []
 
     def _aggregate(self, node: Aggregate) -> Vector:
+        if (sums := counters.summed(self, node)) is not None:
+            return sums
         if node.param is None:
             return aggregate(node.operator, self.vector(node.expr), node.grouping)
         if isinstance(node.param, Text):
