@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opsconsole.series.block import NAN_SAMPLE, Block, Mask, Timestamps, Values
+from opsconsole.series.block import NAN_SAMPLE, STALE, Block, Mask, Timestamps, Values
 
 from . import binary, windows
 from .aggregate import aggregate, aggregate_by, count_values
@@ -109,7 +109,7 @@ class Evaluation:
             return []
         inner = Evaluation(self.source, steps, self.start_ms, self.end_ms, self.lookback_ms).vector(node.expr)
         samples = np.where(np.isnan(inner.values), NAN_SAMPLE, inner.values)
-        return [Block(inner.labels, steps, np.where(inner.present, samples, np.nan))] if inner.labels else []
+        return [Block(inner.labels, steps, np.where(inner.present, samples, STALE))] if inner.labels else []
 
     def _aggregate(self, node: Aggregate) -> Vector:
         if node.param is None:

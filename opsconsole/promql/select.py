@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from opsconsole.series.block import Block, Timestamps, is_sample
+from opsconsole.series.block import Block, Timestamps, is_sample, is_stale
 from opsconsole.series.labels import Labels
 
 from .plan import Anchor, Selector, Shift
@@ -56,5 +56,6 @@ def _union(blocks: Sequence[Block], wanted: Sequence[Labels]) -> Block:
         row_of = {labels: row for row, labels in enumerate(block.labels)}
         rows = block.values[[row_of[labels] for labels in wanted]]
         columns = np.searchsorted(timestamps, block.timestamps)
-        values[:, columns] = np.where(is_sample(rows), rows, values[:, columns])
+        there = values[:, columns]
+        values[:, columns] = np.where(is_sample(rows) | (is_stale(rows) & ~is_sample(there)), rows, there)
     return Block(wanted, timestamps, values)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from opsconsole.series.block import Block, Mask, Timestamps, Values, is_sample
+from opsconsole.series.block import Block, Mask, Timestamps, Values, is_sample, is_stale
 
 Index = NDArray[np.intp]
 Cell = TypeVar("Cell", bound=np.generic)
@@ -81,15 +81,34 @@ def over(block: Block, ends_ms: Timestamps, window_ms: int, function: RangeFunct
 
 
 def latest(block: Block, at_ms: Timestamps, lookback_ms: int) -> tuple[Values, Mask, Timestamps]:
-    """(values, present, timestamps) of the newest cell in ``(t - lookback, t]``; shapes [S, T], [S, T] and [T].
+    """(values, present, timestamps) of the newest sample in ``(t - lookback, t]``; [S, T] each, the last one [1 or S, T].
 
-    A gap is a staleness marker: what came before it does not count.
+    Where a series was ended, what came before does not count; where nothing is known of it, the sample before does.
     """
     newest = np.searchsorted(block.timestamps, at_ms, side="right") - 1
     cell = np.maximum(newest, 0)
-    values, timestamps = block.values[:, cell], block.timestamps[cell]
+    values, timestamps = block.values[:, cell], block.timestamps[cell][np.newaxis]
     recent = (newest >= 0) & (timestamps > at_ms - lookback_ms)
-    return values, is_sample(values) & recent, timestamps
+    present = is_sample(values) & recent
+    unknown = recent & ~present
+    if unknown.any():
+        rows = np.flatnonzero((unknown & ~is_stale(values)).any(axis=1))
+        if rows.size:
+            values[rows], present[rows], taken = _looked_back(block, rows, newest, at_ms - lookback_ms)
+            timestamps = np.repeat(timestamps, len(values), axis=0)
+            timestamps[rows] = taken
+    return values, present, timestamps
+
+
+def _looked_back(block: Block, rows: Index, newest: Index, after_ms: Timestamps) -> tuple[Values, Mask, Timestamps]:
+    """Of ``rows``, the newest cell up to ``newest`` of which something is known; as ``latest``."""
+    values = block.values[rows]
+    known = is_sample(values) | is_stale(values)
+    before = np.maximum.accumulate(np.where(known, np.arange(values.shape[1]), -1), axis=1)
+    cell = np.where(newest >= 0, before[:, np.maximum(newest, 0)], -1)
+    found = cells(values, np.maximum(cell, 0))
+    taken = block.timestamps[np.maximum(cell, 0)]
+    return found, is_sample(found) & (cell >= 0) & (taken > after_ms), taken
 
 
 def _shared(block: Block, ends_ms: Timestamps, window_ms: int) -> Windows:

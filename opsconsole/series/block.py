@@ -15,9 +15,13 @@ Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _NAN_SAMPLE_BITS = 0x7FF8000000000001
+_STALE_BITS = 0x7FF0000000000002
 
 NAN_SAMPLE = float(np.int64(_NAN_SAMPLE_BITS).view(np.float64))
-"""A sample whose value is NaN, in the bits Prometheus gives it.  Every other NaN in a block means: no sample."""
+"""A sample whose value is NaN, in the bits Prometheus gives it."""
+
+STALE = float(np.int64(_STALE_BITS).view(np.float64))
+"""The series ended here, in the bits of Prometheus' staleness marker.  Copies keep them, arithmetic does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,8 @@ class Block:
 
     ``labels``: S label sets, metric name included.
     ``timestamps``: int64[P], Unix milliseconds, strictly ascending.
-    ``values``: float64[S, P]; NaN where the series had no sample in that scrape, which also ends it (a staleness marker).
-    A sample that really is NaN is stored as ``NAN_SAMPLE``.
+    ``values``: float64[S, P].  A cell is a sample (one that really is NaN is stored as ``NAN_SAMPLE``), ``STALE`` where
+    the series ended, or any other NaN where nothing is known of it at that instant.
     """
 
     labels: Sequence[Labels]
@@ -41,3 +45,9 @@ def is_sample(values: Values) -> Mask:
     if not sampled.all():
         sampled |= values.view(np.int64) == _NAN_SAMPLE_BITS
     return sampled
+
+
+def is_stale(values: Values) -> Mask:
+    """Which cells of a block end their series."""
+    stale: Mask = values.view(np.int64) == _STALE_BITS
+    return stale

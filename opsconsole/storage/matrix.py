@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from opsconsole.series.block import Block, Timestamps, Values, is_sample
+from opsconsole.series.block import STALE, Block, Timestamps, Values, is_sample
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Matcher, Operator, select
 
@@ -76,7 +76,7 @@ class View:
 
 @dataclass(slots=True)
 class TargetMatrix:
-    """Rows are series, columns are scrapes; NaN where a series had no sample.  One writer at a time."""
+    """Rows are series, columns are scrapes; a series that is missing from a scrape has ended there.  One writer at a time."""
 
     _index: dict[Labels, int] = field(default_factory=dict)
     _timestamps: Timestamps = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -136,11 +136,11 @@ class TargetMatrix:
         return [self.view.layout.labels[row] for row in ended]
 
     def push(self, timestamp_ms: int, values: NDArray[np.float64]) -> None:
-        """Add a column: ``values`` of the series last arranged; the rest of it is NaN."""
+        """Add a column: ``values`` of the series last arranged; the others have ended."""
         if self._stop == len(self._timestamps):
             self._reallocate()
         self._timestamps[self._stop] = timestamp_ms
-        self._values[: len(self._index), self._stop] = np.nan
+        self._values[: len(self._index), self._stop] = STALE
         self._values[self._current, self._stop] = values
         self._stop += 1
         self._publish(self.view.layout)

@@ -12,15 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from opsconsole.promql.error import PromQLError
-from opsconsole.series.block import Block
+from opsconsole.series.block import STALE, Block
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Matcher, Operator, select
 
 from .clickhouse import ClickHouse, StoreError
 from .timeline import target_of
-
-STALE_BITS = 0x7FF0_0000_0000_0002
-"""Prometheus' staleness marker: the NaN, told by its bits, that is stored where a series vanished from its target."""
 
 _MAX_SAMPLES = 10_000_000  # of one select: 240 MB while it is turned into blocks
 _DAY_MS = 86_400_000
@@ -75,10 +72,9 @@ class SampleStore:
             return
         today = max(scrape.timestamp_ms for scrape in scrapes) // _DAY_MS
         ids = self._register(scrapes, today, batch_id)
-        stale = np.array([STALE_BITS], dtype=np.uint64).view(np.float64)
         values, timestamps = [], []
         for scrape in scrapes:
-            values += [scrape.values, np.repeat(stale, len(scrape.vanished))]
+            values += [scrape.values, np.full(len(scrape.vanished), STALE)]
             timestamps.append(np.full(len(scrape.values) + len(scrape.vanished), scrape.timestamp_ms, dtype=np.int64))
         rows = pa.table(
             {

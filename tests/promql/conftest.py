@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from opsconsole.promql.engine import Engine
 from opsconsole.promql.memory import MemorySource
-from opsconsole.series.block import NAN_SAMPLE, Block, is_sample
+from opsconsole.series.block import NAN_SAMPLE, STALE, Block, is_sample
 from opsconsole.series.labels import Labels
 
 MakeBlock = Callable[..., Block]
@@ -27,10 +27,10 @@ settings.load_profile("promql")
 
 @pytest.fixture(scope="session")
 def block() -> MakeBlock:
-    """``block({"x{...}": values}, step_ms=15_000, start_ms=0)``; None is a gap."""
+    """``block({"x{...}": values}, step_ms=15_000, start_ms=0)``; None ends the series there."""
 
     def make(rows: dict[Labels, Sequence[float | None]], *, step_ms: int = 15_000, start_ms: int = 0) -> Block:
-        values = np.array([[np.nan if v is None else v for v in row] for row in rows.values()], dtype=np.float64)
+        values = np.array([[STALE if v is None else v for v in row] for row in rows.values()], dtype=np.float64)
         timestamps = start_ms + np.arange(values.shape[1], dtype=np.int64) * step_ms
         return Block(list(rows), timestamps, values)
 

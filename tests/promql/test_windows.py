@@ -14,7 +14,7 @@ from opsconsole.promql.memory import MemorySource
 from opsconsole.promql.parse import parse
 from opsconsole.promql.select import fetch, joined
 from opsconsole.promql.windows import RangeFunction, latest, over
-from opsconsole.series.block import NAN_SAMPLE, Block
+from opsconsole.series.block import NAN_SAMPLE, STALE, Block
 from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher, Operator
 
@@ -50,13 +50,19 @@ def test_a_row_with_gaps_has_windows_of_its_own() -> None:
     assert applied(rates.delta, block, 40_000, 40_000) == [4, 4, None]
 
 
-def test_the_newest_cell_decides_whether_a_series_is_there() -> None:
-    block = made([1, 2, NAN], [1, NAN, NAN_SAMPLE])
-    values, present, taken = latest(block, np.array([9_999, 10_000, 20_000, 320_000]), 300_000)
-    assert present.tolist() == [[True, True, False, False], [True, False, True, False]]
-    assert taken.tolist() == [0, 10_000, 20_000, 20_000]
-    assert values[0, :2].tolist() == [1, 2]
-    assert np.isnan(values[1, 2])
+def test_the_newest_known_cell_decides_whether_a_series_is_there() -> None:
+    block = made([1, 2, STALE], [1, STALE, NAN_SAMPLE], [7, NAN, NAN], [NAN, STALE, NAN])
+    values, present, taken = latest(block, np.array([-1, 9_999, 10_000, 20_000, 300_000, 320_000]), 300_000)
+    assert present.tolist() == [
+        [False, True, True, False, False, False],
+        [False, True, False, True, True, False],
+        [False, True, True, True, False, False],
+        [False, False, False, False, False, False],
+    ]
+    assert taken[:3, 1:4].tolist() == [[0, 10_000, 20_000], [0, 10_000, 20_000], [0, 0, 0]]
+    assert values[0, 1:3].tolist() == [1, 2]
+    assert values[2, 1:4].tolist() == [7, 7, 7]
+    assert np.isnan(values[1, 3])
 
 
 def test_a_counter_reset_counts_what_came_after_it() -> None:

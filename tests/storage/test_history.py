@@ -19,7 +19,7 @@ from opsconsole.storage.clickhouse import ClickHouse
 from opsconsole.storage.head import Head, Limits
 from opsconsole.storage.history import History
 from opsconsole.storage.recorder import Recorder
-from opsconsole.storage.samples import STALE_BITS, SampleStore, StoredScrape
+from opsconsole.storage.samples import SampleStore, StoredScrape
 
 T0 = 1_764_000_000_000
 Read = Callable[[Sequence[Block]], dict[Labels, list[tuple[int, float]]]]
@@ -98,7 +98,7 @@ def test_a_series_that_vanished_is_stored_with_prometheus_staleness_marker(click
     bits = clickhouse.rows(
         "SELECT toUnixTimestamp64Milli(ts), reinterpretAsUInt64(value) FROM samples WHERE isNaN(value)"
     )
-    assert bits == [(T0 + 1, STALE_BITS)]
+    assert bits == [(T0 + 1, 0x7FF0000000000002)]
 
 
 def test_a_select_that_would_fill_the_memory_is_refused(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from opsconsole.series.block import NAN_SAMPLE, Block
+from opsconsole.series.block import NAN_SAMPLE, STALE, Block
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Matcher, select
 
@@ -71,7 +71,7 @@ class _Samples(MemorySource):
 
 def _cell(point: Point) -> float:
     if isinstance(point, Stale):
-        return np.nan
+        return STALE
     return point if isinstance(point, float) and not isnan(point) else NAN_SAMPLE
 
 
