@@ -149,7 +149,7 @@ class ExpositionParser:
         except NotANumber as error:
             if rows.assumed:
                 return self._read_lines(body, at_ms, {})  # the line may have parts that only reading tells apart
-            raise rows.fault(error.position, "no value") from None
+            raise rows.no_value(error.position) from None
         exemplars = NewExemplars(grammar, at_ms, last.exemplars)
         for row, rest in rows.rests.items():
             if rest.exemplar:

@@ -94,6 +94,9 @@ class Rows:
     def fault(self, row: int, reason: str) -> MalformedExposition:
         return MalformedExposition(self.lines[row] + 1, reason)
 
+    def no_value(self, row: int) -> MalformedExposition:
+        return self.fault(row, f"series {shown(self.series[row])!r}: no value")
+
     def numbers(self) -> NDArray[np.float64]:
         """Float64[R].  Raises ``NotANumber``; the row may then have more parts than was assumed."""
         return read_numbers(pa.array(self.values, pa.large_binary()))
