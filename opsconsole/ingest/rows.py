@@ -50,7 +50,10 @@ class Rows:
                 lines.append(number)
             elif line.startswith(b"#"):
                 rows.comments.append((number, line))
-            elif grammar.openmetrics or line.strip(b" \t"):
+            elif not grammar.openmetrics and (bare := line.lstrip(b" \t"))[:1] in (b"", b"#"):
+                if bare:
+                    rows.comments.append((number, bare))
+            else:
                 unread.append(len(series))
                 series.append(line)
                 values.append(b"")

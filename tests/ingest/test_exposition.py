@@ -205,7 +205,6 @@ def outcome(parser: ExpositionParser, body: bytes, *, openmetrics: bool) -> tupl
     try:
         return everything(parser.parse(body, openmetrics=openmetrics))
     except MalformedExposition as refused:
-        assert "\n" not in str(refused)
         return str(refused)
 
 
@@ -223,8 +222,8 @@ edits = st.lists(
 
 
 def mutated(body: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
-    for position, cut, put in changes:
-        position %= len(body) + 1
+    for anywhere, cut, put in changes:
+        position = anywhere % (len(body) + 1)
         body = body[:position] + put + body[position + cut :]
     return body
 
@@ -308,7 +307,7 @@ def test_the_first_of_two_samples_of_a_series_counts() -> None:
         (b"# TYPE a thing\n# EOF\n", "line 1: 'thing' is no type of a metric"),
         (b"# UNIT a_bytes seconds\n# EOF\n", "line 1: unit 'seconds' is not the end of the name a_bytes"),
         (b'a 1 # {x="1"}\n# EOF\n', "line 1: no exemplar at"),
-        (b"a 1 soon\n# EOF\n", "line 1: no timestamp at 'soon'"),
+        (b"a 1 soon\n# EOF\n", "line 1: series 'a': no timestamp at 'soon'"),
         (b'{x="1"} 1\n# EOF\n', "line 1: no metric name at"),
     ],
 )
