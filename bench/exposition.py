@@ -42,20 +42,20 @@ BODIES = 4
 
 
 def body(samples: int, turn: int, *, openmetrics: bool) -> bytes:
-    """Histograms of 17 lines, of which half moved since the last turn; an exemplar on every fifth bucket, anew each time."""
+    """Families of 17 counters, of which half moved since the last turn; an exemplar on every fifth, anew each time."""
     chance, lines = random.Random(samples), []
     for number in range(samples):
         family, bucket = divmod(number, 17)
         if not bucket:
             lines += [
                 f"# HELP latency_{family}_seconds How long it took.",
-                f"# TYPE latency_{family}_seconds histogram",
+                f"# TYPE latency_{family}_seconds counter",
             ]
         count = chance.randrange(10**6) + (turn if number % 2 else 0)
         bound = "+Inf" if bucket == 16 else f"{(bucket + 1) / 20}"
         labels = f'view="/api/items/{family % 50}",method="GET",le="{bound}"'
         exemplar = f' # {{trace_id="{family:016x}{turn:016x}"}} 0.01' if openmetrics and not bucket % 5 else ""
-        lines.append(f"latency_{family}_seconds_bucket{{{labels}}} {count}.0{exemplar}")
+        lines.append(f"latency_{family}_seconds_total{{{labels}}} {count}.0{exemplar}")
     return ("\n".join([*lines, "# EOF"] if openmetrics else lines) + "\n").encode()
 
 
