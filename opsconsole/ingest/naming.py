@@ -77,4 +77,4 @@ class Naming:
 
 def _as_float(text: str) -> str:
     number = read_number(text.encode())
-    return text if number is None else floatToGoString(number)
+    return text if number is None else floatToGoString(number)  # type: ignore[no-untyped-call]
