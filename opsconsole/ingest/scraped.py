@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.labels import Labels
+from opsconsole.series.metadata import Metadata
 
-OWN_SERIES = ("up", "scrape_duration_seconds", "scrape_samples_scraped")
+OWN_SERIES = (
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+)
 """What the scraper says of every scrape, also of one that failed."""
 
 
@@ -19,10 +27,13 @@ class Scrape:
     """The samples of ``target`` at one instant.
 
     ``target``: its ``job`` and ``instance``.  ``labels``: S label sets, complete, each one once.  ``values``: float64[S].
-    A series of the target's last scrape that is missing here has ended.
+    A series of the target's last scrape that is missing here has ended.  ``exemplars``: those that are new, each with its
+    series.  ``metadata``: by metric family; the same object while the target says the same, empty when it failed.
     """
 
     target: Labels
     timestamp_ms: int
     labels: Sequence[Labels]
     values: NDArray[np.float64]
+    exemplars: Sequence[tuple[Labels, Exemplar]] = ()
+    metadata: Mapping[str, Metadata] = field(default_factory=dict)
