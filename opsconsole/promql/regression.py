@@ -53,8 +53,9 @@ def line_at(windows: Windows, when: Values) -> tuple[Values, Mask]:
 def _lines(windows: Windows) -> Iterator[_Lines]:
     for columns in _runs(windows):
         lo, hi = windows.lo[:, columns], windows.hi[:, columns]
-        cells = slice(int(lo.min()), max(int(hi.max()), int(lo.min()) + 1))
-        lo, hi = np.minimum(lo, hi) - cells.start, hi - cells.start
+        first = min(int(lo.min()), windows.values.shape[1] - 1)
+        cells = slice(first, max(int(hi.max()), first + 1))
+        lo, hi = np.maximum(lo - first, 0), np.maximum(hi - first, 0)
         origin_ms = int(windows.starts_ms[columns][0])
         x = (windows.timestamps[:, cells] - origin_ms) / 1000
         y = windows.values[:, cells]
