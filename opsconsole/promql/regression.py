@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opsconsole.series.block import Mask, Values
+from opsconsole.series.stack import NEVER
 
 from .summation import PrefixSums
 from .windows import Index, Windows
@@ -57,7 +58,8 @@ def _lines(windows: Windows) -> Iterator[_Lines]:
         cells = slice(first, max(int(hi.max()), first + 1))
         lo, hi = np.maximum(lo - first, 0), np.maximum(hi - first, 0)
         origin_ms = int(windows.starts_ms[columns][0])
-        x = (windows.timestamps[:, cells] - origin_ms) / 1000
+        times = windows.timestamps[:, cells]
+        x = np.where(np.abs(times) < NEVER, times - origin_ms, 0) / 1000  # nothing stands in the columns of no time
         y = windows.values[:, cells]
         level = np.where(np.isfinite(y[:, :1]), y[:, :1], 0.0)
         means_x, means_y, slopes = _fitted(x, y - level, lo, hi)
