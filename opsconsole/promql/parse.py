@@ -61,10 +61,10 @@ def parse(query: str) -> Expr:
 
 class _Parser(Cursor):
     def parse(self) -> Expr:
-        if self.token.type is Type.END:
+        if self.ended:
             self.fail("no expression found in input", 0)
         expr = self._expression()
-        if self.token.type is not Type.END:
+        if not self.ended:
             self.unexpected()
         return expr
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from opsconsole.series.block import Mask, Values
-from opsconsole.series.stack import NEVER
+from opsconsole.series.stack import NEVER, Index
 
 from .summation import PrefixSums
-from .windows import Index, Windows
+from .windows import Windows
 
 _RUNS = 256  # at most, lest tiny windows over a long range mean thousands of them
 
