@@ -172,9 +172,9 @@ def _first(members: Members, k: Numbers, keys: Values) -> Vector:
 
 def _limitk(members: Members, k: Numbers) -> Vector:
     """The first k series of each group that are there."""
-    before = np.cumsum(members.present, axis=0)
-    before -= members.spread(before[members.starts] - members.present[members.starts])
-    chosen = members.present & (before <= np.trunc(k))
+    number: NDArray[np.intp] = np.cumsum(members.present, axis=0, dtype=np.intp)
+    before_group = number[members.starts] - members.present[members.starts]
+    chosen = members.present & (number - members.spread(before_group) <= np.trunc(k))
     return members.chosen(np.flatnonzero(chosen.any(axis=1)), chosen)
 
 

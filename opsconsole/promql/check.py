@@ -49,12 +49,12 @@ def binary(node: Binary, *, has_matching: bool) -> Problem | None:  # noqa: PLR0
     return None
 
 
-def unary(operand: Expr) -> Problem | None:
+def unary(operand: Expr, position: int) -> Problem | None:
     if operand.kind in (Kind.SCALAR, Kind.VECTOR):
         return None
     return (
         f'unary expression only allowed on expressions of type scalar or instant vector, got "{operand.kind.value}"',
-        start(operand),
+        position,
     )
 
 

@@ -38,6 +38,10 @@ class Cursor:
             self._following = next(self._rest, self.token)
         return self._following
 
+    @property
+    def ended(self) -> bool:
+        return self.token.type is Type.END
+
     def at(self, *texts: str) -> bool:
         return self.token.is_(Type.PUNCTUATION, *texts)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -52,10 +54,7 @@ class Engine:
         evaluation = self._evaluation(
             query, np.array([at_ms], dtype=np.int64), at_ms, 0, budget or Budget(self._limits)
         )
-        with (
-            evaluation.budget.running(),
-            np.errstate(all="ignore"),
-        ):  # 0/0 is a value here; what is not present, anything
+        with _evaluating(evaluation.budget):
             if isinstance(plan, Range | Subquery):
                 return _samples(evaluation, plan)
             if plan.kind is Kind.SCALAR:
@@ -82,7 +81,7 @@ class Engine:
         budget.hold((end_ms - start_ms) // step_ms + 1)
         steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
         evaluation = self._evaluation(query, steps, end_ms, step_ms, budget)
-        with budget.running(), np.errstate(all="ignore"):
+        with _evaluating(budget):
             if plan.kind is Kind.SCALAR:
                 values = evaluation.numbers(plan)[np.newaxis]
                 vector = Vector([Labels()], values, np.ones(values.shape, dtype=bool))
@@ -93,6 +92,16 @@ class Engine:
     def _evaluation(self, query: str, steps: Timestamps, end_ms: int, step_ms: int, budget: Budget) -> Evaluation:
         start_ms, annotations = int(steps[0]), Annotations(query)
         return Evaluation(self._source, steps, start_ms, end_ms, step_ms, self._lookback_ms, annotations, budget)
+
+
+@contextmanager
+def _evaluating(budget: Budget) -> Iterator[None]:
+    """0/0 is a value here, and what is not present may be anything."""
+    with budget.running(), np.errstate(all="ignore"):
+        try:
+            yield
+        except RecursionError:
+            raise PromQLError("the query is nested too deeply, or has too many operators in a row") from None
 
 
 def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matrix:

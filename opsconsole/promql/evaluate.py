@@ -154,14 +154,14 @@ class Evaluation:
                 raise PromQLError(f"invalid label name {quoted(label)}", node.position)
             return count_values(node.param.value, self.vector(node.expr), node.grouping, self.budget)
         parameter = self.numbers(node.param)
-        self._check_parameter(node, parameter)
+        self._check_parameter(node, node.param, parameter)
         return aggregate_by(node.operator, self.vector(node.expr), node.grouping, parameter)
 
-    def _check_parameter(self, node: Aggregate, parameter: NDArray[np.float64]) -> None:
+    def _check_parameter(self, node: Aggregate, said: Expr, parameter: NDArray[np.float64]) -> None:
         """Raises for what is no number to choose by, and remarks on what is no share."""
         unknown = bool(np.isnan(parameter).any())
         if node.operator == "quantile":
-            warn_of_quantiles(self, parameter, node.param)
+            warn_of_quantiles(self, parameter, said)
         elif node.operator == "limit_ratio":
             if unknown:
                 raise PromQLError("Ratio value is NaN", node.position)
@@ -169,7 +169,7 @@ class Evaluation:
                 message = (
                     f"ratio value should be between -1 and 1, got {in_g(ratio)}, capping to {in_g(np.sign(ratio))}"
                 )
-                self.annotations.warn(message, start(node.param))
+                self.annotations.warn(message, start(said))
         elif unknown:
             raise PromQLError("Parameter value is NaN", node.position)
         elif (np.abs(parameter) >= _TOO_MANY).any():

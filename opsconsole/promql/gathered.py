@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from opsconsole.series.block import Mask, Values
+from opsconsole.series.stack import Index
 
 from .windows import Windows, cells
 
@@ -76,7 +77,7 @@ def _quantile(samples: Values, inside: Mask, q: Values) -> Values:
     below = np.floor(rank).astype(np.intp)
     weight = rank - below
 
-    def ranked(number: Values) -> Values:
+    def ranked(number: Index) -> Values:
         number = np.broadcast_to(number, order.shape[:2])
         found = np.take_along_axis(order, number[..., np.newaxis], axis=2)[..., 0]
         return np.where(number < unknown, np.nan, found)

@@ -149,6 +149,7 @@ class _Lexer:
                 self._parentheses += 1
             case ")":
                 if not self._parentheses:
+                    self._at += 1  # Prometheus' place is behind it
                     return self._error("unexpected right parenthesis ')'")
                 self._parentheses -= 1
             case "[":

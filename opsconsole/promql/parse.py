@@ -61,10 +61,10 @@ def parse(query: str) -> Expr:
 
 class _Parser(Cursor):
     def parse(self) -> Expr:
-        if self.token.type is Type.END:
+        if self.ended:
             self.fail("no expression found in input", 0)
         expr = self._expression()
-        if self.token.type is not Type.END:
+        if not self.ended:
             self.unexpected()
         return expr
 
@@ -128,7 +128,7 @@ class _Parser(Cursor):
         if self.token.is_(Type.OPERATOR, "+", "-"):
             sign = self.advance()
             inner = self._expression(_SIGN)
-            self._checked(check.unary(inner))
+            self._checked(check.unary(inner, sign.position))
             if sign.text == "+":
                 return inner
             return Number(-inner.value, sign.position) if isinstance(inner, Number) else Negate(inner, sign.position)
@@ -183,9 +183,10 @@ class _Parser(Cursor):
         args: list[Expr] = []
         while not self.at(")"):
             args.append(self._expression())
-            if self.accept(","):
+            if self.at(","):
+                comma = self.advance()
                 if self.at(")"):
-                    self.fail("trailing commas not allowed in function call args", self.token.position)
+                    self.fail("trailing commas not allowed in function call args", comma.position)
             elif not self.at(")"):
                 self.unexpected()
         self.advance()

@@ -76,8 +76,12 @@ class Histograms:
             together[tuple(sorted(rows))].append((labels, [rows[bound] for bound in sorted(rows)]))
         for bounds, members in together.items():
             index = np.array([rows for _, rows in members])  # [H, B]
-            labels = [labels for labels, _ in members]
-            yield Alike(labels, np.array(bounds), self.buckets.values[index], self.buckets.present[index])
+            yield Alike(
+                [labels for labels, _ in members],
+                np.array(bounds),
+                self.buckets.values[index],
+                self.buckets.present[index],
+            )
 
 
 def _bound(text: str) -> float | None:
@@ -130,7 +134,8 @@ def _observed(alike: Alike, value: NDArray[np.float64], total: Values) -> Values
 
 def _lowest(alike: Alike) -> Values:
     """float64[H, T]: the lowest bound that is present."""
-    return alike.bounds[alike.present.argmax(axis=1)]
+    lowest: Values = alike.bounds[alike.present.argmax(axis=1)]
+    return lowest
 
 
 def _quantiles(alike: Alike, q: NDArray[np.float64]) -> tuple[Values, NDArray[np.bool_]]:
@@ -140,7 +145,7 @@ def _quantiles(alike: Alike, q: NDArray[np.float64]) -> tuple[Values, NDArray[np
         return np.full(shape, np.nan), np.zeros(shape[0], dtype=bool)
     upper, counts, fell = _repaired(bounds, alike.counts, present)
     asked = present[:, -1] & (q >= 0) & (q <= 1)
-    falling = (fell & asked).any(axis=1)
+    falling: Mask = np.logical_or.reduce(fell & asked, axis=1)
     if len(bounds) < 2:
         return np.where(present[:, -1] & (q < 0), -np.inf, np.where(present[:, -1] & (q > 1), np.inf, np.nan)), falling
     observations = counts[:, -1]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from opsconsole.series.block import Mask, Values
+from opsconsole.series.stack import NEVER, Index
 
 from .summation import PrefixSums
-from .windows import Index, Windows
+from .windows import Windows
 
 _RUNS = 256  # at most, lest tiny windows over a long range mean thousands of them
 
@@ -53,11 +54,12 @@ def line_at(windows: Windows, when: Values) -> tuple[Values, Mask]:
 def _lines(windows: Windows) -> Iterator[_Lines]:
     for columns in _runs(windows):
         lo, hi = windows.lo[:, columns], windows.hi[:, columns]
-        first = min(int(lo.min()), windows.values.shape[1] - 1)  # where no window holds a sample, any cell
+        first = min(int(lo.min()), windows.values.shape[1] - 1)
         cells = slice(first, max(int(hi.max()), first + 1))
-        lo, hi = np.minimum(lo, hi) - cells.start, hi - cells.start
+        lo, hi = np.maximum(lo - first, 0), np.maximum(hi - first, 0)
         origin_ms = int(windows.starts_ms[columns][0])
-        x = (windows.timestamps[:, cells] - origin_ms) / 1000
+        times = windows.timestamps[:, cells]
+        x = np.where(np.abs(times) < NEVER, times - origin_ms, 0) / 1000  # nothing stands in the columns of no time
         y = windows.values[:, cells]
         level = np.where(np.isfinite(y[:, :1]), y[:, :1], 0.0)
         means_x, means_y, slopes = _fitted(x, y - level, lo, hi)

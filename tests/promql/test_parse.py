@@ -148,7 +148,7 @@ def test_each_part_of_the_plan_knows_its_position() -> None:
         ("", "1:1: parse error: no expression found in input"),
         ("up +", "1:5: parse error: unexpected end of input"),
         ("sum(", "1:5: parse error: unclosed left parenthesis"),
-        ("up))", "1:3: parse error: unexpected right parenthesis ')'"),
+        ("up))", "1:4: parse error: unexpected right parenthesis ')'"),
         ("foo bar", '1:5: parse error: unexpected identifier "bar"'),
         ("1 +\n * up", "2:2: parse error: unexpected <op:*>"),
         ("'ä' + {}", "1:8: parse error: vector selector must contain at least one non-empty matcher"),
