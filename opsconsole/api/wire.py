@@ -32,6 +32,8 @@ class ErrorType(StrEnum):
     INTERNAL = "internal"
     NOT_FOUND = "not_found"
     UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
 
     @property
     def status(self) -> int:
@@ -46,18 +48,23 @@ _STATUS = {
     ErrorType.INTERNAL: 500,
     ErrorType.NOT_FOUND: 404,
     ErrorType.UNAUTHORIZED: 401,
+    ErrorType.FORBIDDEN: 403,
+    ErrorType.METHOD_NOT_ALLOWED: 405,
 }
 
 
-def success(data: bytes | object, warnings: Sequence[str] = ()) -> HttpResponse:
-    """``data`` is JSON already when it is bytes."""
+def success(data: bytes | object, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> HttpResponse:
+    """``data`` is JSON already when it is bytes.  ``warnings`` and ``infos`` are left out when there are none."""
     encoded = data if isinstance(data, bytes) else orjson.dumps(data)
-    more = b',"warnings":' + orjson.dumps(list(warnings)) if warnings else b""
-    return HttpResponse(b'{"status":"success","data":' + encoded + more + b"}", content_type=CONTENT_TYPE)
+    for name, sentences in ((b"warnings", warnings), (b"infos", infos)):
+        if sentences:
+            encoded += b',"' + name + b'":' + orjson.dumps(list(sentences))
+    return HttpResponse(b'{"status":"success","data":' + encoded + b"}", content_type=CONTENT_TYPE)
 
 
 def failure(error_type: ErrorType, message: str) -> HttpResponse:
-    body = {"status": "error", "errorType": error_type.value, "error": " ".join(message.split())}
+    line = " ".join(message.split()).encode(errors="replace").decode()  # a lone surrogate has no JSON
+    body = {"status": "error", "errorType": error_type.value, "error": line}
     response = HttpResponse(orjson.dumps(body), content_type=CONTENT_TYPE, status=error_type.status)
     if error_type is ErrorType.UNAUTHORIZED:
         response["WWW-Authenticate"] = "Bearer"

@@ -11,8 +11,9 @@ from typing import TypeVar
 import structlog
 
 from opsconsole.promql.error import PromQLError
+from opsconsole.promql.engine import Engine
 from opsconsole.promql.parse import parse
-from opsconsole.promql.plan import Expr, Kind, Selector
+from opsconsole.promql.plan import Expr, Kind, Selector, Text
 from opsconsole.promql.result import Matrix, Scalar
 from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
@@ -67,13 +68,19 @@ class Span:
             )
 
 
-def instant(console: Console, query: str, at_ms: int, timeout_s: float = TIMEOUT_S) -> Matrix | Scalar:
-    """The value of ``query`` at one instant, or the samples of a range vector like ``up[5m]``.
+def instant(
+    console: Console, query: str, at_ms: int, timeout_s: float = TIMEOUT_S, lookback_ms: int | None = None
+) -> Matrix | Scalar | Text:
+    """The value of ``query`` at one instant, the samples of a range vector like ``up[5m]``, or a string as it stands.
 
-    Raises ``BadQuery``, ``QueryFailed`` or ``QueryTimeout``.
+    ``lookback_ms``: how long a sample counts, if not as long as usual.  Raises ``BadQuery``, ``QueryFailed`` or
+    ``QueryTimeout``.
     """
-    _plan(query)
-    return _within(timeout_s, lambda: console.engine.instant(query, at_ms))
+    plan = _plan(query)
+    if isinstance(plan, Text):
+        return plan
+    engine = _engine(console, lookback_ms)
+    return _within(timeout_s, lambda: engine.instant(query, at_ms))
 
 
 def is_range_vector(query: str) -> bool:
@@ -81,10 +88,15 @@ def is_range_vector(query: str) -> bool:
     return _plan(query).kind is Kind.RANGE
 
 
-def range_(console: Console, query: str, span: Span, timeout_s: float = TIMEOUT_S) -> Matrix:
+def range_(
+    console: Console, query: str, span: Span, timeout_s: float = TIMEOUT_S, lookback_ms: int | None = None
+) -> Matrix:
     """The values of ``query`` over a span.  Raises as ``instant`` does."""
-    _plan(query)
-    return _within(timeout_s, lambda: console.engine.range(query, span.start_ms, span.end_ms, span.step_ms))
+    kind = _plan(query).kind
+    if kind not in (Kind.SCALAR, Kind.VECTOR):
+        raise BadQuery(f'invalid expression type "{kind.value}" for range query, must be Scalar or instant Vector')
+    engine = _engine(console, lookback_ms)
+    return _within(timeout_s, lambda: engine.range(query, span.start_ms, span.end_ms, span.step_ms))
 
 
 def series(
@@ -108,6 +120,10 @@ def label_names(found: Iterable[Labels]) -> list[str]:
 
 def label_values(found: Iterable[Labels], name: str) -> list[str]:
     return sorted({value for labels in found if (value := labels.get(name))})
+
+
+def _engine(console: Console, lookback_ms: int | None) -> Engine:
+    return console.engine if lookback_ms is None else Engine(console.engine.source, lookback_ms=lookback_ms)
 
 
 def _plan(query: str) -> Expr:

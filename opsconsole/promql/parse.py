@@ -13,7 +13,7 @@ from opsconsole.series.labels import METRIC_NAME
 from opsconsole.series.matcher import Matcher, Operator
 from opsconsole.series.regex import compile_re2
 
-from . import aggregate, functions
+from . import aggregate, bounds, functions
 from .error import PromQLError
 from .plan import (
     Aggregate,
@@ -58,11 +58,17 @@ _UNKNOWN_FUNCTION = re.compile(r"unknown function with name '(.+)'")
 @lru_cache(maxsize=1024)
 def parse(query: str) -> Expr:
     """The plan of ``query``.  Raises ``PromQLError`` for what is not PromQL and for what is not supported."""
+    tree = syntax_tree(query)
+    return _Reader(query, tree).read(tree)
+
+
+def syntax_tree(query: str) -> ast.Expr:
+    """The tree as written, parentheses and all.  Raises ``PromQLError`` for what is not PromQL."""
+    bounds.check(query)
     try:
-        tree = ast.parse(query)
+        return ast.parse(query)
     except ValueError as error:
         raise _explained(str(error), query) from None
-    return _Reader(query, tree).read(tree)
 
 
 def _explained(message: str, query: str) -> PromQLError:
