@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .error import PromQLError
+from .error import ParseError
 
 MAX_CHARACTERS = 100_000
 """More than a dashboard's longest regular expression, and little enough to remember a thousand of them."""
@@ -30,12 +30,12 @@ _TOKEN = re.compile(
 
 
 def check(query: str) -> None:
-    """Raises ``PromQLError`` for a text that is too long or nested too deeply to be parsed.
+    """Raises ``ParseError`` for a text that is too long or nested too deeply to be parsed.
 
     Operators beside each other nest too: ``a + b + c`` is ``(a + b) + c``.
     """
     if len(query) > MAX_CHARACTERS:
-        raise PromQLError(f"the query has {len(query):,} characters; {MAX_CHARACTERS:,} are allowed")
+        raise ParseError(f"the query has {len(query):,} characters; {MAX_CHARACTERS:,} are allowed", -1, "")
     depth = 0
     outside: list[int] = []  # the depth to come back to after each open bracket
     for token in _TOKEN.finditer(query):
@@ -50,7 +50,8 @@ def check(query: str) -> None:
             case "comma" if outside:
                 depth = outside[-1] + 1
         if depth > MAX_DEPTH:
-            raise PromQLError(
+            raise ParseError(
                 f"the query is nested more than {MAX_DEPTH} levels deep; split it, or use a regular expression",
                 token.start(),
+                query,
             )

@@ -14,7 +14,7 @@ from opsconsole.series.matcher import Matcher, Operator
 from opsconsole.series.regex import compile_re2
 
 from . import aggregate, bounds, functions
-from .error import PromQLError
+from .error import ParseError, PromQLError
 from .plan import (
     Aggregate,
     Anchor,
@@ -59,11 +59,14 @@ _UNKNOWN_FUNCTION = re.compile(r"unknown function with name '(.+)'")
 def parse(query: str) -> Expr:
     """The plan of ``query``.  Raises ``PromQLError`` for what is not PromQL and for what is not supported."""
     tree = syntax_tree(query)
-    return _Reader(query, tree).read(tree)
+    try:
+        return _Reader(query, tree).read(tree)
+    except PromQLError as error:
+        raise ParseError(error.message, error.position, query) from None
 
 
 def syntax_tree(query: str) -> ast.Expr:
-    """The tree as written, parentheses and all.  Raises ``PromQLError`` for what is not PromQL."""
+    """The tree as written, parentheses and all.  Raises ``ParseError`` for what is not PromQL."""
     bounds.check(query)
     try:
         return ast.parse(query)
@@ -71,12 +74,12 @@ def syntax_tree(query: str) -> ast.Expr:
         raise _explained(str(error), query) from None
 
 
-def _explained(message: str, query: str) -> PromQLError:
+def _explained(message: str, query: str) -> ParseError:
     if unknown := _UNKNOWN_FUNCTION.fullmatch(message):
-        return PromQLError(f"unsupported function {unknown[1]}", position_of(unknown[1], query))
+        return ParseError(f"unsupported function {unknown[1]}", position_of(unknown[1], query), query)
     if message == "invalid promql query":
-        return PromQLError(f"not PromQL: {query!r}; check its operators, commas and brackets")
-    return PromQLError(message)
+        return ParseError(f"not PromQL: {query!r}; check its operators, commas and brackets", -1, query)
+    return ParseError(message, -1, query)
 
 
 class _Reader:

@@ -70,6 +70,10 @@ class Range:
     def shift(self) -> Shift:
         return self.selector.shift
 
+    @property
+    def position(self) -> int:
+        return self.selector.position
+
 
 @dataclass(frozen=True, slots=True)
 class Subquery:
@@ -79,6 +83,7 @@ class Subquery:
     window_ms: int
     step_ms: int
     shift: Shift
+    position: int = -1
     kind = Kind.RANGE
 
 

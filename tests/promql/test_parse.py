@@ -139,5 +139,5 @@ def test_an_error_names_the_construct_and_where_it_stands(query: str, message: s
 
 
 def test_an_error_counts_positions_from_one_for_people() -> None:
-    with pytest.raises(PromQLError, match=r"^5: unsupported function holt_winters$"):
+    with pytest.raises(PromQLError, match=r"^1:5: parse error: unsupported function holt_winters$"):
         parse("1 + holt_winters(up[5m], 0.1, 0.1)")
