@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 
 from django.http import HttpRequest
@@ -16,6 +17,10 @@ LAST_MS = 253_402_300_799_999
 """The end of the year 9999; "to the end" is far after it."""
 
 _LARGEST_MS = 2**63
+_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
+_FALSE = frozenset(("", "0", "f", "F", "false", "FALSE", "False"))
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_DIGITS = 19  # fewer fit 63 bits
 
 
 class ParameterError(ValueError):
@@ -67,12 +72,27 @@ class Parameters:
     def limit(self, name: str = "limit") -> int:
         """At most so many results; 0 means all."""
         text = self.text(name) or "0"
-        digits = text.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+        if not (_WHOLE.fullmatch(text) and len(text) < _DIGITS):
             raise ParameterError(name, f'cannot parse "{text}" to a number of results')
         if int(text) < 0:
             raise ParameterError(name, "limit must be non-negative")
         return int(text)
+
+    def flag(self, name: str) -> bool:
+        """As Go reads one; absent is false."""
+        text = self.text(name)
+        if text not in _TRUE and text not in _FALSE:
+            raise ParameterError(name, f'cannot parse "{text}" to true or false')
+        return text in _TRUE
+
+    def count(self, name: str) -> int | None:
+        """At most so many; None means all, as absent and negative do."""
+        text = self.text(name)
+        if not text:
+            return None
+        if not (_WHOLE.fullmatch(text) and len(text) < _DIGITS):
+            raise ValueError(f"{name} must be a number")
+        return None if int(text) < 0 else int(text)
 
 
 def _instant_ms(text: str) -> int:

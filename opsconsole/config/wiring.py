@@ -92,6 +92,7 @@ def build() -> Graph:
             metadata=metadata,
             rules=rules,
             channels=channels,
+            started_ms=clock.now_ms(),
         )
         delivery = Delivery(channels, clock)
         services = (relay, delivery, console.scraper, Evaluator(console, relay, delivery), Tick(console))

@@ -41,6 +41,7 @@ class Console:
     exemplars: ExemplarStore | None = None  # of scraped series; None in a console that only reads
     metadata: MetadataStore | None = None  # type, help and unit of scraped metrics; None in a console that only reads
     rules: RuleBook = field(default_factory=RuleBook)  # what is pending and firing, and how its rules do
+    started_ms: int = 0  # Unix milliseconds
     channels: Mapping[str, Channel] = field(default_factory=dict)  # whom a change is told, by name
 
 

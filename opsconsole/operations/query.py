@@ -105,7 +105,7 @@ def series(
     """The label sets that any of ``selectors`` means and that have a sample in (start_ms, end_ms], sorted; without a
     selector, all.  Raises as ``instant`` does.
     """
-    wanted = [_matchers(text) for text in selectors] or [()]
+    wanted = [matchers(text) for text in selectors] or [()]
 
     def select() -> list[Labels]:
         blocks = (block for matchers in wanted for block in console.engine.source.select(matchers, start_ms, end_ms))
@@ -133,13 +133,14 @@ def _plan(query: str) -> Expr:
         raise BadQuery(f'invalid parameter "query": {error}') from None
 
 
-def _matchers(text: str) -> Sequence[Matcher]:
+def matchers(selector: str, parameter: str = "match[]") -> Sequence[Matcher]:
+    """Those of a text like ``up{job="web"}``.  Raises ``BadQuery``, which names the ``parameter``."""
     try:
-        plan = parse(text)
+        plan = parse(selector)
     except PromQLError as error:
-        raise BadQuery(f'invalid parameter "match[]": {error}') from None
+        raise BadQuery(f'invalid parameter "{parameter}": {error}') from None
     if not isinstance(plan, Selector):
-        raise BadQuery(f'invalid parameter "match[]": {text!r} is no selector; write one like up{{job="web"}}')
+        raise BadQuery(f'invalid parameter "{parameter}": {selector!r} is no selector; write one like up{{job="web"}}')
     return plan.matchers
 
 
