@@ -17,9 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from opsconsole import __version__
 from opsconsole.operations import alerting, query
 from opsconsole.operations.console import current
-from opsconsole.promql.result import Matrix, Scalar
+from opsconsole.promql.result import Matrix, Samples, Scalar
 from opsconsole.records.models import ApiToken
-from opsconsole.series.labels import Labels
 
 from . import wire
 from .auth import token_or_session_required
@@ -51,6 +50,10 @@ def answers(view: View[P]) -> View[P]:
             return wire.failure(ErrorType.EXECUTION, str(error))
         except query.QueryTimeout as error:
             return wire.failure(ErrorType.TIMEOUT, str(error))
+        except query.QueryCanceled as error:
+            return wire.failure(ErrorType.CANCELED, str(error))
+        except query.QueryUnavailable as error:
+            return wire.failure(ErrorType.UNAVAILABLE, str(error))
 
     return token_or_session_required(ApiToken.Scope.READ, _refuse)(answer)
 
@@ -60,11 +63,10 @@ def answers(view: View[P]) -> View[P]:
 def instant_query(request: HttpRequest) -> HttpResponse:
     console, parameters = current(), Parameters(request)
     at_ms = parameters.instant_ms("time", console.clock.now_ms())
-    text = parameters.required("query")
-    result = query.instant(console, text, at_ms, _timeout_s(parameters))
+    result = query.instant(console, parameters.required("query"), at_ms, timeout_s=_timeout_s(parameters))
     if isinstance(result, Scalar):
         return wire.success(wire.scalar(at_ms, result.value))
-    write = wire.matrix if query.is_range_vector(text) else wire.vector
+    write = wire.matrix if isinstance(result, Samples) else wire.vector
     return wire.success(*_limited(write, result, parameters.limit()))
 
 
@@ -73,7 +75,7 @@ def instant_query(request: HttpRequest) -> HttpResponse:
 def range_query(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request)
     span = query.Span(parameters.instant_ms("start"), parameters.instant_ms("end"), parameters.duration_ms("step"))
-    result = query.range_(current(), parameters.required("query"), span, _timeout_s(parameters))
+    result = query.range_(current(), parameters.required("query"), span, timeout_s=_timeout_s(parameters))
     return wire.success(*_limited(wire.matrix, result, parameters.limit()))
 
 
@@ -83,7 +85,7 @@ def series(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request)
     if not parameters.texts("match[]"):
         raise ValueError("no match[] parameter provided; say which series, like match[]=up")
-    found = _found(parameters)
+    found = query.series(current(), *_asked(parameters))
     return wire.success(*_cut([labels.as_dict() for labels in found], parameters.limit()))
 
 
@@ -91,14 +93,14 @@ def series(request: HttpRequest) -> HttpResponse:
 @answers
 def labels(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request)
-    return wire.success(*_cut(query.label_names(_found(parameters)), parameters.limit()))
+    return wire.success(*_cut(query.label_names(current(), *_asked(parameters)), parameters.limit()))
 
 
 @require_GET
 @answers
 def label_values(request: HttpRequest, name: str) -> HttpResponse:
     parameters = Parameters(request)
-    return wire.success(*_cut(query.label_values(_found(parameters), name), parameters.limit()))
+    return wire.success(*_cut(query.label_values(current(), name, *_asked(parameters)), parameters.limit()))
 
 
 @require_GET
@@ -150,16 +152,14 @@ def unknown(request: HttpRequest, **_: Any) -> HttpResponse:
 
 
 def _timeout_s(parameters: Parameters) -> float:
-    wanted_ms = parameters.duration_ms("timeout", round(query.TIMEOUT_S * 1000))
-    return min(max(wanted_ms, 1) / 1000, query.TIMEOUT_S)
+    most_ms = round(current().engine.limits.seconds * 1000)
+    return max(parameters.duration_ms("timeout", most_ms), 1) / 1000
 
 
-def _found(parameters: Parameters) -> list[Labels]:
-    """Label sets of the last hour unless the request says when."""
-    console = current()
-    end_ms = parameters.instant_ms("end", console.clock.now_ms())
-    start_ms = parameters.instant_ms("start", end_ms - _HOUR_MS)
-    return query.series(console, parameters.texts("match[]"), start_ms, end_ms)
+def _asked(parameters: Parameters) -> tuple[list[str], int, int]:
+    """Selectors and times of a question about series: the last hour unless the request says when."""
+    end_ms = parameters.instant_ms("end", current().clock.now_ms())
+    return parameters.texts("match[]"), parameters.instant_ms("start", end_ms - _HOUR_MS), end_ms
 
 
 def _limited(write: Callable[[Matrix], bytes], result: Matrix, limit: int) -> tuple[bytes, list[str]]:
