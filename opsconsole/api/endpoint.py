@@ -53,6 +53,10 @@ def endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
                 response = wire.failure(ErrorType.EXECUTION, str(error))
             except query.QueryTimeout as error:
                 response = wire.failure(ErrorType.TIMEOUT, str(error))
+            except query.QueryCanceled as error:
+                response = wire.failure(ErrorType.CANCELED, str(error))
+            except query.QueryUnavailable as error:
+                response = wire.failure(ErrorType.UNAVAILABLE, str(error))
             except Exception:
                 log.exception("a request to the API failed", path=request.path)
                 response = wire.failure(ErrorType.INTERNAL, "the console failed to answer; its log says why")

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from opsconsole.operations import query
 from opsconsole.operations.console import current
 from opsconsole.series.escaping import unescaped
-from opsconsole.series.labels import Labels
 
 from . import wire
 from .endpoint import endpoint
@@ -25,14 +24,14 @@ def series(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request)
     if not parameters.texts("match[]"):
         raise ValueError("no match[] parameter provided; say which series, like match[]=up")
-    found, warnings = _cut(_found(parameters), parameters.limit())
+    found, warnings = _cut(query.series(current(), *_asked(parameters)), parameters.limit())
     return wire.success([labels.as_dict() for labels in found], warnings)
 
 
 @endpoint("GET", "POST")
 def labels(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request)
-    return wire.success(*_cut(query.label_names(_found(parameters)), parameters.limit()))
+    return wire.success(*_cut(query.label_names(current(), *_asked(parameters)), parameters.limit()))
 
 
 @endpoint("GET")
@@ -41,15 +40,13 @@ def label_values(request: HttpRequest, name: str) -> HttpResponse:
     plain = unescaped(name)
     if not plain:
         raise ValueError(f'invalid label name: "{name}"')
-    return wire.success(*_cut(query.label_values(_found(parameters), plain), parameters.limit()))
+    return wire.success(*_cut(query.label_values(current(), plain, *_asked(parameters)), parameters.limit()))
 
 
-def _found(parameters: Parameters) -> list[Labels]:
-    """Label sets of the last hour unless the request says when."""
-    console = current()
-    end_ms = parameters.instant_ms("end", console.clock.now_ms())
-    start_ms = parameters.instant_ms("start", end_ms - _HOUR_MS)
-    return query.series(console, parameters.texts("match[]"), start_ms, end_ms)
+def _asked(parameters: Parameters) -> tuple[list[str], int, int]:
+    """Selectors, start and end: the last hour unless the request says when."""
+    end_ms = parameters.instant_ms("end", current().clock.now_ms())
+    return parameters.texts("match[]"), parameters.instant_ms("start", end_ms - _HOUR_MS), end_ms
 
 
 def _cut(found: list[T], limit: int) -> tuple[list[T], list[str]]:

@@ -28,6 +28,7 @@ class ErrorType(StrEnum):
     BAD_DATA = "bad_data"
     EXECUTION = "execution"
     TIMEOUT = "timeout"
+    CANCELED = "canceled"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
     NOT_FOUND = "not_found"
@@ -44,6 +45,7 @@ _STATUS = {
     ErrorType.BAD_DATA: 400,
     ErrorType.EXECUTION: 422,
     ErrorType.TIMEOUT: 503,
+    ErrorType.CANCELED: 499,  # the client closed the connection, as nginx and Prometheus say it
     ErrorType.UNAVAILABLE: 503,
     ErrorType.INTERNAL: 500,
     ErrorType.NOT_FOUND: 404,
