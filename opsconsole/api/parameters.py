@@ -57,7 +57,10 @@ class Parameters:
         try:
             return min(max(_instant_ms(text), FIRST_MS), LAST_MS)
         except (ValueError, OverflowError):
-            raise ParameterError(name, f'cannot parse "{text}" to a valid timestamp') from None
+            problem = f'cannot parse "{text}" to a valid timestamp'
+            if default_ms is not None:
+                problem = f"Invalid time value for '{name}': {problem}"
+            raise ParameterError(name, problem) from None
 
     def duration_ms(self, name: str, default_ms: int | None = None) -> int:
         """Milliseconds of seconds with decimals, or of a text like ``5m``."""

@@ -23,7 +23,7 @@ _HOUR_MS = 3_600_000
 def series(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request)
     if not parameters.texts("match[]"):
-        raise ValueError("no match[] parameter provided; say which series, like match[]=up")
+        raise ValueError("no match[] parameter provided")
     found, warnings = _cut(query.series(current(), *_asked(parameters)), parameters.limit())
     return wire.success([labels.as_dict() for labels in found], warnings)
 

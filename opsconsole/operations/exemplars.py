@@ -14,10 +14,10 @@ from .console import Console
 from .query import BadQuery
 
 
-def exemplars(console: Console, query: str, start_ms: int, end_ms: int) -> dict[Labels, Sequence[Exemplar]]:
+def exemplars(console: Console, query: str, start_ms: int, end_ms: int) -> dict[Labels, Sequence[Exemplar]] | None:
     """The exemplars in [start_ms, end_ms] of every series that a selector of ``query`` means, by series.
 
-    Raises ``BadQuery``.
+    None for a query that is about no series at all.  Raises ``BadQuery``.
     """
     if end_ms < start_ms:
         raise BadQuery("end timestamp must not be before start timestamp")
@@ -25,6 +25,8 @@ def exemplars(console: Console, query: str, start_ms: int, end_ms: int) -> dict[
         wanted = list(selectors(parse(query)))
     except PromQLError as error:
         raise BadQuery(str(error)) from None
+    if not wanted:
+        return None
     if console.exemplars is None:
         return {}
     return {
