@@ -40,7 +40,7 @@ def endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
         @wraps(view)
         def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if request.method == "OPTIONS":
-                return _shared(request, HttpResponse(status=204), methods)
+                return _shared(request, wire.nothing(), methods)
             if request.method not in methods:
                 return _wrong_method(request, methods)
             try:

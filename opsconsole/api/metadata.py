@@ -50,7 +50,7 @@ def query_exemplars(request: HttpRequest) -> HttpResponse:
     start_ms, end_ms = parameters.instant_ms("start", FIRST_MS), parameters.instant_ms("end", LAST_MS)
     found = exemplars(current(), parameters.text("query"), start_ms, end_ms)
     if found is None:
-        return HttpResponse(status=204)
+        return wire.nothing()
     return wire.success(
         [
             {"seriesLabels": labels.as_dict(), "exemplars": [_exemplar(each) for each in those]}

@@ -64,6 +64,13 @@ def success(data: bytes | object, warnings: Sequence[str] = (), infos: Sequence[
     return HttpResponse(b'{"status":"success","data":' + encoded + b"}", content_type=CONTENT_TYPE)
 
 
+def nothing() -> HttpResponse:
+    """There is no answer, and none is needed."""
+    response = HttpResponse(status=204)
+    del response["Content-Type"]
+    return response
+
+
 def failure(error_type: ErrorType, message: str) -> HttpResponse:
     line = " ".join(message.split()).encode(errors="replace").decode()  # a lone surrogate has no JSON
     body = {"status": "error", "errorType": error_type.value, "error": line}

@@ -69,7 +69,10 @@ class Engine:
             raise ValueError("end must not be before start")
         plan = parse(query)
         if plan.kind not in (Kind.SCALAR, Kind.VECTOR):
-            raise Refused(f'invalid expression type "{plan.kind}" for range query, must be Scalar or instant Vector')
+            raise Refused(
+                f'invalid parameter "query": invalid expression type "{plan.kind}" for range query, '
+                "must be Scalar or instant Vector"
+            )
         budget = budget or Budget(self._limits)
         budget.hold((end_ms - start_ms) // step_ms + 1)
         steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
