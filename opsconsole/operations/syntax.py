@@ -6,7 +6,6 @@ import promql_parser as ast
 
 from opsconsole.promql import text
 from opsconsole.promql.error import PromQLError
-from opsconsole.promql.parse import syntax_tree
 
 from .query import BadQuery
 
@@ -22,6 +21,6 @@ def formatted(query: str) -> str:
 def tree(query: str) -> ast.Expr:
     """What was written, as a tree.  Raises ``BadQuery``."""
     try:
-        return syntax_tree(query)
+        return text.syntax_tree(query)
     except PromQLError as error:
         raise BadQuery(f'invalid parameter "query": {error}') from None

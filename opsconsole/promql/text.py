@@ -15,8 +15,8 @@ import promql_parser as ast
 
 from opsconsole.series.duration import format_duration
 
-from .error import PromQLError
-from .parse import syntax_tree
+from .error import ParseError, PromQLError
+from .parse import parse
 
 LINE = 100
 """A part that needs more characters is split."""
@@ -26,6 +26,15 @@ _MATCHERS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~",
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
             "\v": "\\v"}  # fmt: skip
+
+
+def syntax_tree(query: str) -> ast.Expr:
+    """What was written, which the plan forgets: parentheses, and the order of labels.  Raises ``ParseError``."""
+    parse(query)  # which knows better what is wrong and where, and lets nothing in that is too deep for the library
+    try:
+        return ast.parse(query)
+    except ValueError as error:
+        raise ParseError(str(error), -1, query) from None
 
 
 def formatted(query: str) -> str:
