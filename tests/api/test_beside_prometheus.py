@@ -21,6 +21,7 @@ from alerts.profile import DEMO
 from alerts.registry import ALERTS
 from opsconsole.alerting.rule import Rule
 from opsconsole.alerting.rulebook import RuleBook, evaluate
+from opsconsole.ingest.exposition import ExpositionParser
 from opsconsole.ingest.scrape import Scraper
 from opsconsole.ingest.target import Target
 from opsconsole.live.hub import Hub
@@ -78,6 +79,9 @@ def ours(service: str, span_store: Any, embedded_engine: Any) -> Iterator[httpx.
         await scraper.stop()
 
     asyncio.run(scrape())
+    said = ExpositionParser(target.labels).parse(peer.EXPOSITION.encode(), openmetrics=True)
+    exemplars.append(said.exemplars)
+    metadata.put(target.labels, said.metadata)
     down = Labels.of(job="db", instance="10.0.0.9:8000")
     head.append(down, clock.now_ms(), [Labels.of(down, __name__="up")], np.array([0.0]))
     engine = Engine(head)
@@ -273,7 +277,7 @@ TOOLS = [
     ("instant", [], "1 / 3", f"--time={NOW_S}"),
     ("instant", [], "up[40s]", f"--time={NOW_S}"),
     ("instant", [], "sum(", f"--time={NOW_S}"),
-    ("instant", [], "requests_total + on(job) requests_total", f"--time={NOW_S}"),
+    ("instant", [], "no_such(up)", f"--time={NOW_S}"),
     ("range", [], "requests_total", f"--start={NOW_S - 300}", f"--end={NOW_S}", "--step=30s"),
     ("range", [], "rate(requests_total[2m])", f"--start={NOW_S - 300}", f"--end={NOW_S}", "--step=1m"),
     ("series", ["--match=up", '--match={job="worker"}'], f"--start={NOW_S - 600}", f"--end={NOW_S}"),
