@@ -29,7 +29,7 @@ _CARDINALITIES = {
 _SET_OPERATORS = frozenset(("and", "or", "unless"))
 
 
-def tree_as_json(node: object) -> dict[str, Any]:
+def tree_as_json(node: object) -> dict[str, Any]:  # noqa: PLR0911  one line for each kind of node
     match node:
         case ast.ParenExpr():
             return {"type": "parenExpr", "expr": tree_as_json(node.expr)}

@@ -14,11 +14,13 @@ MAX_CHARACTERS = 100_000
 """More than a dashboard's longest regular expression, and little enough to remember a thousand of them."""
 
 MAX_DEPTH = 200
-"""Brackets, calls and operators within each other."""
+"""Operators within each other; brackets and calls count twice, for reading one takes more of Python's stack."""
+
+_BRACKET = 2
 
 _TOKEN = re.compile(
     r"""
-    (?P<text>     "(?:\\.|[^"\\])*(?:"|\Z) | '(?:\\.|[^'\\])*(?:'|\Z) | `[^`]*(?:`|\Z) | \#[^\n]* )
+    (?P<text>     "(?:\\.|[^"\\])*+(?:"|\\?\Z) | '(?:\\.|[^'\\])*+(?:'|\\?\Z) | `[^`]*+(?:`|\Z) | \#[^\n]* )
   | (?P<operator> [-+*/%^] | [=!<>]=?~? | \b(?:and|or|unless|atan2)\b )
   | (?P<word>     [\w:.]+ )
   | (?P<open>     [(\[{] )
@@ -42,13 +44,13 @@ def check(query: str) -> None:
         match token.lastgroup:
             case "open":
                 outside.append(depth)
-                depth += 1
+                depth += _BRACKET
             case "operator":
                 depth += 1
             case "close" if outside:
                 depth = outside.pop()
             case "comma" if outside:
-                depth = outside[-1] + 1
+                depth = outside[-1] + _BRACKET
         if depth > MAX_DEPTH:
             raise ParseError(
                 f"the query is nested more than {MAX_DEPTH} levels deep; split it, or use a regular expression",

@@ -42,7 +42,7 @@ def formatted(query: str) -> str:
     return _laid_out(syntax_tree(query), 0)
 
 
-def written(node: object) -> str:
+def written(node: object) -> str:  # noqa: PLR0911  one line for each kind of node
     """The tree on one line.  Raises ``PromQLError`` for what Prometheus has no notation for."""
     match node:
         case ast.ParenExpr():
@@ -98,7 +98,7 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _laid_out(node: object, level: int) -> str:
+def _laid_out(node: object, level: int) -> str:  # noqa: PLR0911
     """Indented by ``level``; a part that fits the line stays on it."""
     indent = _INDENT * level
     line = written(node)
@@ -132,7 +132,9 @@ def _selected(node: ast.VectorSelector) -> str:
     """The metric name and the matchers, those in the order of their text."""
     if node.matchers.or_matchers:
         raise PromQLError("unsupported 'or' between matchers; use a regular expression")
-    matchers = sorted(f"{_name(each.name)}{matcher_operator(each)}{quoted(each.value)}" for each in node.matchers.matchers)
+    matchers = sorted(
+        f"{_name(each.name)}{matcher_operator(each)}{quoted(each.value)}" for each in node.matchers.matchers
+    )
     return (node.name or "") + (f"{{{','.join(matchers)}}}" if matchers else "")
 
 

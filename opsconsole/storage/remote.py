@@ -71,7 +71,7 @@ class RemoteEngine:
     def looking_back(self, lookback_ms: int) -> RemoteEngine:
         """The same, to which a sample counts for so long; both share their connections."""
         other = copy(self)
-        other._always = {"lookback_delta": _seconds(lookback_ms)}
+        other._always = {"lookback_delta": _seconds(lookback_ms)}  # noqa: SLF001 - of its own class
         return other
 
     def close(self) -> None:

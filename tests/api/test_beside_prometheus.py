@@ -179,7 +179,7 @@ SAME = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "asked"), SAME, ids=lambda part: json.dumps(part))
+@pytest.mark.parametrize(("path", "asked"), SAME, ids=json.dumps)
 def test_the_answer_is_the_same(ours: httpx.Client, theirs: httpx.Client, path: str, asked: dict[str, Any]) -> None:
     mine, real = ours.get(path, params=asked), theirs.get(path, params=asked)
     assert (mine.status_code, mine.headers.get("content-type"), _body(mine)) == (
@@ -239,7 +239,9 @@ def test_what_differs_in_content_has_the_same_shape(ours: httpx.Client, theirs: 
     assert {path.rpartition(".")[2] for path in set(shape) - set(expected)} <= OF_PROMETHEUS_3
 
 
-@pytest.mark.parametrize("asked", [{"state": "dropped"}, {"state": "ACTIVE"}, {"scrapePool": "no"}, {"scrapePool": "shop"}])
+@pytest.mark.parametrize(
+    "asked", [{"state": "dropped"}, {"state": "ACTIVE"}, {"scrapePool": "no"}, {"scrapePool": "shop"}]
+)
 def test_targets_are_filtered_alike(ours: httpx.Client, theirs: httpx.Client, asked: dict[str, str]) -> None:
     mine, real = (client.get("targets", params=asked).json()["data"] for client in (ours, theirs))
     if "scrapePool" not in asked:  # which came after 2.42

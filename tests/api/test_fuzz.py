@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from django.test import Client
@@ -27,7 +28,7 @@ NAMES = (
 NASTY = (
     "\0", "a\0b", "\ud800", "1e-9", "1e999", "-1e300", "NaN", "Inf", "-5", "10000-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59",
     "99999999999999999999y", "9" * 5000, "up", 'up{a="\0"}', "up[5m]", "up[5m:1s]", '"x"', "1", "{}", "up offset 99999y",
-    "up @ 1e300", "up @ -9e15", "up[9999y]", "sum(", "ſ", "up ^ -1", 'up{job=~"("}', "topk(1e300, up)", "true",
+    "up @ 1e300", "up @ -9e15", "up[9999y]", "sum(", "\u017f", "up ^ -1", 'up{job=~"("}', "topk(1e300, up)", "true",
 )  # fmt: skip
 QUERY = st.one_of(
     st.text(max_size=40),
@@ -66,8 +67,6 @@ def check(answer: Any) -> None:
 
 
 def encoded(pairs: list[tuple[str, str]]) -> str:
-    from urllib.parse import quote_plus
-
     return "&".join(
         f"{quote_plus(name.encode(errors='surrogatepass'))}={quote_plus(value.encode(errors='surrogatepass'))}"
         for name, value in pairs
@@ -106,8 +105,6 @@ def test_bodies_of_any_kind(fuzzed: Client, path: str, method: str, body: bytes,
 @QUICK
 @given(name=st.text(min_size=1, max_size=20) | st.from_regex(r"U__[a-f0-9_]{0,12}", fullmatch=True))
 def test_names_in_the_path(fuzzed: Client, name: str) -> None:
-    from urllib.parse import quote
-
     answer = fuzzed.get(f"/api/v1/label/{quote(name.encode(errors='replace'), safe='')}/values")
     check(answer)
 
@@ -147,7 +144,9 @@ def test_a_query_too_long_or_too_deep_is_refused_and_the_process_lives(fuzzed: C
     assert len(answer.json()["error"]) < 10_000
 
 
-@pytest.mark.parametrize("text", ["+".join(["up"] * 150), "(" * 190 + "up" + ")" * 190, "abs(" * 190 + "up" + ")" * 190])
+@pytest.mark.parametrize(
+    "text", ["+".join(["up"] * 150), "(" * 95 + "up" + ")" * 95, "abs(" * 95 + "up" + ")" * 95]
+)
 def test_a_query_may_be_as_deep_as_a_person_or_a_program_writes_one(fuzzed: Client, text: str) -> None:
     for path in ("query", "format_query", "parse_query"):
         assert fuzzed.post(f"/api/v1/{path}", {"query": text}).status_code == 200

@@ -87,7 +87,12 @@ def test_explore_and_panels(grafana: Client) -> None:
     found = post(grafana, "query_exemplars", query="rate(requests_total[1m0s])", start=f"{NOW_S - 300}", end=f"{NOW_S}")
     assert found == [
         {
-            "seriesLabels": {"__name__": "requests_total", "instance": WEB.get("instance"), "job": "web", "path": '/a"b\\'},
+            "seriesLabels": {
+                "__name__": "requests_total",
+                "instance": WEB.get("instance"),
+                "job": "web",
+                "path": '/a"b\\',
+            },
             "exemplars": [{"labels": {"trace_id": "abc"}, "value": "0.5", "timestamp": NOW_S - 1.5}],
         }
     ]
@@ -119,6 +124,8 @@ def test_a_tree_view_of_a_query(grafana: Client) -> None:
     assert tree["rhs"]["expr"]["expr"]["startOrEnd"] == "end"
 
 
-@pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic /w==", "Basic Z3JhZmFuYTo=", "Basic Z3JhZmFuYTpndWVzc2Vk"])
+@pytest.mark.parametrize(
+    "header", ["Basic", "Basic !!!", "Basic /w==", "Basic Z3JhZmFuYTo=", "Basic Z3JhZmFuYTpndWVzc2Vk"]
+)
 def test_a_password_that_is_no_token_lets_nobody_in(console: Console, header: str) -> None:
     assert Client(headers={"authorization": header}).get("/api/v1/query", {"query": "1"}).status_code == 401

@@ -86,7 +86,7 @@ def test_a_limit_cuts_and_says_so(reader):
         (
             "query",
             {"query": "up", "time": "noon"},
-            "invalid parameter \"time\": Invalid time value for 'time': cannot parse \"noon\" to a valid timestamp",
+            'invalid parameter "time": Invalid time value for \'time\': cannot parse "noon" to a valid timestamp',
         ),
         ("query", {"query": "up", "time": "NaN"}, 'cannot parse "NaN" to a valid timestamp'),
         ("query", {"query": "up", "time": "1e99"}, 'cannot parse "1e99" to a valid timestamp'),

@@ -15,7 +15,8 @@ NAMES = st.sampled_from(("up", "requests_total", "a:b", "latency_seconds_bucket_
 LABELS = st.sampled_from(("job", "instance", "le", "_x"))
 DURATIONS = st.sampled_from(("5m", "1h30m", "15s", "90s", "1d", "2w", "250ms"))
 MATCHERS = st.lists(
-    st.tuples(LABELS, st.sampled_from(("=", "!=", "=~", "!~")), st.text(st.characters(codec="utf-8"), max_size=6)), max_size=3
+    st.tuples(LABELS, st.sampled_from(("=", "!=", "=~", "!~")), st.text(st.characters(codec="utf-8"), max_size=6)),
+    max_size=3,
 ).map(lambda found: ",".join(f"{name}{op}{quoted(value if '~' not in op else 'a|b.*')}" for name, op, value in found))
 SHIFTS = st.sampled_from(("", " offset 5m", " offset -1h", " @ start()", " @ 1700000000.250 offset 1m", " @ end()"))
 NUMBERS = st.sampled_from(("0", "1", "1.5", "1e9", "1e-7", "Inf", "NaN", "0x1F")) | st.floats(0, 1e12).map(repr)
@@ -33,12 +34,14 @@ def extend(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         inner.map(lambda e: f"-{e}"),
         st.tuples(st.sampled_from(("abs", "sort", "ceil")), inner).map(lambda p: f"{p[0]}({p[1]})"),
         st.tuples(inner, NUMBERS).map(lambda p: f"clamp_max({p[0]}, {p[1]})"),
-        st.tuples(st.sampled_from(("sum", "avg", "max", "count")), st.sampled_from(("by", "without")), GROUPINGS, inner).map(
-            lambda p: f"{p[0]}({p[3]}) {p[1]} ({p[2]})"
-        ),
+        st.tuples(
+            st.sampled_from(("sum", "avg", "max", "count")), st.sampled_from(("by", "without")), GROUPINGS, inner
+        ).map(lambda p: f"{p[0]}({p[3]}) {p[1]} ({p[2]})"),
         st.tuples(inner, DURATIONS, DURATIONS, SHIFTS).map(lambda p: f"max_over_time(({p[0]})[{p[1]}:{p[2]}]{p[3]})"),
         st.tuples(inner, arithmetic | comparison, matching, inner).map(" ".join),
-        st.tuples(inner, st.sampled_from(("and", "or", "unless")), st.sampled_from(("", "on (job)")), inner).map(" ".join),
+        st.tuples(inner, st.sampled_from(("and", "or", "unless")), st.sampled_from(("", "on (job)")), inner).map(
+            " ".join
+        ),
         st.tuples(inner, arithmetic, NUMBERS).map(" ".join),
     )
 
