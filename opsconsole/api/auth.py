@@ -58,7 +58,7 @@ def token_or_session_required(scope: str, refuse: Refuse) -> Callable[[View[P]],
 
 
 def _has_token(request: HttpRequest, scope: str) -> bool:
-    header = request.headers.get("Authorization")
+    header = request.headers.get("Authorization") or ""
     return bool(header) and authenticate_token(_bearer(header), scope, current().clock.now_ms()) is not None
 
 

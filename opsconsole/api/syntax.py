@@ -78,7 +78,7 @@ def _shift(node: ast.VectorSelector | ast.SubqueryExpr) -> dict[str, Any]:
                 shift["startOrEnd"] = "start"
             case ast.AtModifierType.End:
                 shift["startOrEnd"] = "end"
-            case _:
+            case _ if node.at.at is not None:
                 shift["timestamp"] = round(node.at.at.timestamp() * 1000)
     return shift
 

@@ -154,7 +154,7 @@ def _shift(node: ast.VectorSelector | ast.SubqueryExpr) -> str:
                 at = " @ start()"
             case ast.AtModifierType.End:
                 at = " @ end()"
-            case _:
+            case _ if node.at.at is not None:
                 at = f" @ {node.at.at.timestamp():.3f}"
     return at + (f" offset {_duration(node.offset)}" if node.offset else "")
 
@@ -164,8 +164,8 @@ def _window(node: ast.SubqueryExpr) -> str:
     return f"[{_duration(node.range)}:{step}]{_shift(node)}"
 
 
-def _duration(length: timedelta) -> str:
-    return format_duration(length // timedelta(milliseconds=1))
+def _duration(length: timedelta | None) -> str:
+    return format_duration((length or timedelta()) // timedelta(milliseconds=1))
 
 
 def _aggregation(node: ast.AggregateExpr) -> str:
@@ -205,7 +205,7 @@ def _filled(modifier: ast.BinModifier) -> Iterable[str]:
     fill = modifier.fill_values
     if fill is None or (fill.lhs is None and fill.rhs is None):
         return
-    if fill.lhs == fill.rhs:
+    if fill.lhs is not None and fill.lhs == fill.rhs:
         yield f"fill ({number(fill.lhs)})"
         return
     if fill.lhs is not None:
