@@ -15,10 +15,12 @@ from . import literal
 from .annotations import Annotations
 from .error import PromQLError
 from .evaluate import Evaluation
+from .evaluator import Refused, Selectors
 from .limits import Budget, Limits
 from .parse import parse
 from .plan import Kind, Range, Subquery, Text, start
-from .result import Matrix, Scalar, String
+from .result import Matrix, Samples, Scalar, String
+from .select import sampled
 from .source import SampleSource
 from .vector import Vector
 
@@ -34,14 +36,13 @@ class Engine:
         self._limits = limits or Limits()
 
     @property
-    def source(self) -> SampleSource:
-        """Who holds the samples, for questions about series instead of values."""
-        return self._source
-
-    @property
     def limits(self) -> Limits:
         """What a query without a budget of its own may cost."""
         return self._limits
+
+    def looking_back(self, lookback_ms: int) -> Engine:
+        """The same, to which a sample counts for so long."""
+        return Engine(self._source, lookback_ms=lookback_ms, limits=self._limits)
 
     def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar | String:
         """The value at one instant: a matrix with T = 1, or for a range vector its samples.
@@ -73,9 +74,9 @@ class Engine:
             raise ValueError("end must not be before start")
         plan = parse(query)
         if plan.kind not in (Kind.SCALAR, Kind.VECTOR):
-            raise PromQLError(
-                f'invalid expression type "{plan.kind.value}" for range query, must be Scalar or instant Vector',
-                start(plan),
+            raise Refused(
+                f'invalid parameter "query": invalid expression type "{plan.kind}" for range query, '
+                "must be Scalar or instant Vector"
             )
         budget = budget or Budget(self._limits)
         budget.hold((end_ms - start_ms) // step_ms + 1)
@@ -88,6 +89,29 @@ class Engine:
             else:
                 vector = evaluation.vector(plan)
         return _by_labels(_matrix(vector, evaluation.steps, evaluation.annotations))
+
+    def series(self, selectors: Selectors, start_ms: int, end_ms: int, budget: Budget | None = None) -> list[Labels]:
+        """The label sets that have a sample in (start_ms, end_ms], sorted.  Raises ``PromQLError``."""
+        found: set[Labels] = set()
+        budget = budget or Budget(self._limits)
+        with budget.running():
+            for matchers in selectors or [()]:
+                budget.check()
+                for samples in self._source.select(matchers, start_ms, end_ms):
+                    found.update(sampled(samples, start_ms, end_ms))
+                budget.select(len(found))
+        return sorted(found)
+
+    def label_names(self, selectors: Selectors, start_ms: int, end_ms: int, budget: Budget | None = None) -> list[str]:
+        """The names of labels of these series, sorted.  Raises ``PromQLError``."""
+        return sorted({name for labels in self.series(selectors, start_ms, end_ms, budget) for name, _ in labels})
+
+    def label_values(
+        self, name: str, selectors: Selectors, start_ms: int, end_ms: int, budget: Budget | None = None
+    ) -> list[str]:
+        """The values that one label has in these series, sorted.  Raises ``PromQLError``."""
+        found = self.series(selectors, start_ms, end_ms, budget)
+        return sorted({value for labels in found if (value := labels.get(name))})
 
     def _evaluation(self, query: str, steps: Timestamps, end_ms: int, step_ms: int, budget: Budget) -> Evaluation:
         start_ms, annotations = int(steps[0]), Annotations(query)
@@ -118,7 +142,7 @@ def _by_labels(matrix: Matrix) -> Matrix:
     return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
 
 
-def _samples(evaluation: Evaluation, node: Range | Subquery) -> Matrix:
+def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:
     """The samples of a range vector at their own times."""
     blocks = evaluation.blocks(node)
     timestamps = np.unique(np.concatenate([np.empty(0, np.int64), *(block.timestamps for block in blocks)]))
@@ -130,4 +154,5 @@ def _samples(evaluation: Evaluation, node: Range | Subquery) -> Matrix:
         columns = np.searchsorted(timestamps, block.timestamps)
         values[:, columns], present[:, columns] = block.values, is_sample(block.values)
         parts.append(Vector(block.labels, values, present))
-    return _matrix(Vector.joined(parts, timestamps.size), timestamps, evaluation.annotations)
+    matrix = _matrix(Vector.joined(parts, timestamps.size), timestamps, evaluation.annotations)
+    return Samples(matrix.labels, timestamps, matrix.values, matrix.present, matrix.warnings, matrix.infos)

@@ -14,7 +14,7 @@ from opsconsole.series.labels import METRIC_NAME, quote
 from opsconsole.series.matcher import Matcher, Operator
 from opsconsole.series.regex import compile_re2
 
-from . import check, literal
+from . import bounds, check, literal
 from .cursor import Cursor
 from .error import ParseError
 from .functions import FUNCTIONS
@@ -53,6 +53,7 @@ _NAME_TYPES = frozenset((Type.IDENTIFIER, Type.METRIC, Type.KEYWORD, Type.AGGREG
 @lru_cache(maxsize=1024)
 def parse(query: str) -> Expr:
     """The plan of ``query``.  Raises ``ParseError`` for what is not PromQL and for what is not supported."""
+    bounds.check(query)
     try:
         return _Parser(query).parse()
     except RecursionError:

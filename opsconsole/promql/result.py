@@ -53,3 +53,8 @@ class Matrix:
     def last(self) -> Values:
         """float64[S]: the newest column, NaN where absent."""
         return np.where(self.present[:, -1], self.values[:, -1], np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples(Matrix):
+    """A range vector at one instant: ``timestamps`` are those of its samples."""

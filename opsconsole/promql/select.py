@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from opsconsole.series.stack import BEFORE, Stack
 
 from .limits import Budget
 from .plan import Anchor, Selector, Shift
-from .source import SampleSource
+from .source import Samples, SampleSource
 
 _NARROW = 64  # series below which a block is not worth a turn of its own
 
@@ -43,6 +43,14 @@ def fetch(
     budget.select(sum(len(samples.labels) for samples in (*stacks, *blocks)))
     budget.hold(sum(stack.size for stack in stacks) + sum(block.values.size for block in blocks))
     return [*stacks, *stacked(joined(blocks, budget))]
+
+
+def sampled(samples: Samples, start_ms: int, end_ms: int) -> Iterator[Labels]:
+    """The label sets of the series that have a sample in (start_ms, end_ms]."""
+    stack = samples if isinstance(samples, Stack) else Stack.of(samples)
+    inside = (stack.clocks > start_ms) & (stack.clocks <= end_ms)
+    some = (is_sample(stack.cells[stack.rows]) & inside[stack.clock]).any(axis=1)
+    return (stack.labels[series] for series in np.flatnonzero(some).tolist())
 
 
 def stacked(blocks: Sequence[Block]) -> list[Stack]:

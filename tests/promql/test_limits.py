@@ -47,15 +47,16 @@ def test_a_selector_that_means_too_many_series_says_how_many(source: MemorySourc
 
 @pytest.mark.parametrize(
     "query",
-    ["x", "rate(x[1h])", "sum(x)", "max_over_time(x[10m:1m])", 'count_values("v", x)', "x + x", "time()", "x[1h]"],
+    ["x", "rate(x[1h])", "sum(x)", "max_over_time(x[10m:1m])", 'count_values("v", x)', "x + x", "time()"],
 )
 def test_samples_are_counted_for_every_shape(source: MemorySource, query: str) -> None:
-    asked = engine(source, samples=50)
     with pytest.raises(LimitExceeded, match=TOO_MANY):
-        if query == "x[1h]":
-            asked.instant(query, HOUR_MS)
-        else:
-            asked.range(query, 60_000, HOUR_MS, 60_000)
+        engine(source, samples=50).range(query, 60_000, HOUR_MS, 60_000)
+
+
+def test_the_samples_of_a_range_vector_are_counted(source: MemorySource) -> None:
+    with pytest.raises(LimitExceeded, match=TOO_MANY):
+        engine(source, samples=50).instant("x[1h]", HOUR_MS)
 
 
 def test_what_one_side_needed_in_between_is_free_again_for_the_other(source: MemorySource) -> None:

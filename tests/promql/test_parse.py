@@ -179,7 +179,7 @@ def test_each_part_of_the_plan_knows_its_position() -> None:
         ("rate(up[5m] smoothed)", "1:13: parse error: unsupported modifier smoothed"),
         ("up[2 * 5m]", "1:6: parse error: unsupported duration expression; write one duration like 5m"),
         ('up{a="b" or c="d"}', '1:10: parse error: unexpected identifier "or" in label matching, expected "," or "}"'),
-        ("(" * 5000 + "1" + ")" * 5000, "1:1: parse error: the query is nested too deeply"),
+        ("(" * 5000 + "1" + ")" * 5000, "1:101: parse error: the query is nested more than 200 levels deep; split it, or use a regular expression"),
     ],
 )  # fmt: skip
 def test_an_error_names_the_construct_and_where_it_stands(query: str, said: str) -> None:
