@@ -19,6 +19,8 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from opsconsole.promql.limits import Budget
+
 from . import schema
 from .folder import FolderLock
 
@@ -31,7 +33,9 @@ _ENGINE_OPTIONS = {
     "background_pool_size": "2",
     "max_server_memory_usage": "800000000",
 }
-_READ_SETTINGS = {"max_execution_time": 30, "max_query_size": 64 << 20}
+_LONGEST_S = 30
+_GRACE_S = 0.05  # so that a query that the engine ended is over its time here, too
+_READ_SETTINGS = {"max_execution_time": _LONGEST_S, "max_query_size": 64 << 20}
 
 
 class StoreError(Exception):
@@ -87,9 +91,19 @@ class ClickHouse:
             ).result_rows
             return rows
 
-    def arrow(self, sql: str) -> pa.Table:
-        with self._session() as session:
-            return session.query_arrow(sql, settings=_READ_SETTINGS)
+    def arrow(self, sql: str, budget: Budget | None = None) -> pa.Table:
+        """The columns of a query, which stops when the time of ``budget`` is up.  Raises ``TimedOut`` then."""
+        settings = _READ_SETTINGS | {"output_format_arrow_compression_method": "none"}
+        if budget is not None:
+            budget.check()
+            settings["max_execution_time"] = min(_LONGEST_S, budget.seconds_left + _GRACE_S)
+        try:
+            with self._session() as session:
+                return session.query_arrow(sql, settings=settings)
+        except StoreError:
+            if budget is not None:
+                budget.check()  # the reason, when it was the time
+            raise
 
     def command(self, sql: str) -> Any:
         with self._session() as session:
