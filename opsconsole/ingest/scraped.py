@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from opsconsole.series.labels import Labels
 
+OWN_SERIES = ("up", "scrape_duration_seconds", "scrape_samples_scraped")
+"""What the scraper says of every scrape, also of one that failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scrape:

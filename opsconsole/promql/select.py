@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from opsconsole.series.block import Block, Timestamps, is_sample, is_stale
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, LabelSets
+from opsconsole.series.stack import BEFORE, Stack
 
 from .limits import Budget
 from .plan import Anchor, Selector, Shift
 from .source import SampleSource
 
-_CELLS = 4_000_000  # of one slice: 32 MB of values, and several times that in between
+_NARROW = 64  # series below which a block is not worth a turn of its own
 
 
 def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: int) -> Timestamps:
@@ -33,25 +34,36 @@ def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: 
 
 def fetch(
     source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int, budget: Budget
-) -> list[Block]:
-    """The blocks of a selector for windows that end at ``instants``; every series stands in one of them."""
+) -> list[Stack]:
+    """What a selector means for windows that end at ``instants``; every series stands in one of the stacks."""
     budget.check()
-    blocks = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
-    blocks = [block for block in blocks if block.labels and block.timestamps.size]
-    budget.select(sum(len(block.labels) for block in blocks))
+    found = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
+    blocks = [samples for samples in found if isinstance(samples, Block) and samples.labels and samples.timestamps.size]
+    stacks = [samples for samples in found if isinstance(samples, Stack)]
+    budget.select(sum(len(samples.labels) for samples in (*blocks, *stacks)))
     budget.hold(sum(block.values.size for block in blocks))
-    return joined(blocks, budget)
+    budget.hold(sum(stack.rows.size * stack.clocks.shape[1] for stack in stacks))
+    return [*stacks, *stacked(joined(blocks, budget))]
 
 
-def slices(block: Block, instants: int) -> Iterator[Block]:
-    """The block in parts of some rows each, so that what is computed for one of them never takes much memory, or long."""
-    rows = max(1, _CELLS // max(block.timestamps.size, instants))
-    if rows >= len(block.labels):
-        yield block
-        return
-    for first in range(0, len(block.labels), rows):
-        part = slice(first, first + rows)
-        yield Block(block.labels[part], block.timestamps, block.values[part])
+def stacked(blocks: Sequence[Block]) -> list[Stack]:
+    """The same samples; blocks of few series are laid into one stack, each with a clock of its own."""
+    narrow = [block for block in blocks if len(block.labels) < _NARROW]
+    if len(narrow) < 2:
+        return [Stack.of(block) for block in blocks]
+    columns = max(block.timestamps.size for block in narrow)
+    clocks = np.full((len(narrow), columns), BEFORE)
+    cells = np.full((sum(len(block.labels) for block in narrow), columns), np.nan)
+    clock = np.repeat(np.arange(len(narrow)), [len(block.labels) for block in narrow])
+    row = 0
+    for number, block in enumerate(narrow):  # to the right, so that columns are about as long ago in all of them
+        first = columns - block.timestamps.size
+        clocks[number, first:] = block.timestamps
+        cells[row : row + len(block.labels), first:] = block.values
+        row += len(block.labels)
+    labels = LabelSets(labels for block in narrow for labels in block.labels)
+    together = Stack(labels, clocks, clock, cells, np.arange(row))
+    return [together, *(Stack.of(block) for block in blocks if len(block.labels) >= _NARROW)]
 
 
 def joined(blocks: Sequence[Block], budget: Budget | None = None) -> list[Block]:

@@ -62,8 +62,9 @@ def _block(labels: Sequence[Labels], rows: Rows, starts: Index, lengths: Index) 
     timestamps = rows.timestamps[starts[longest] : starts[longest] + points]
     if (timestamps[1:] == timestamps[:-1]).any():  # an instant that was stored twice
         timestamps = np.unique(timestamps)
-    whole = np.flatnonzero(lengths == points) if timestamps.size == points else np.empty(0, dtype=np.intp)
-    cells = starts[whole, np.newaxis] + np.arange(points)
+        points = 0  # so that none is copied as it is
+    whole = np.flatnonzero(lengths == points)
+    cells = starts[whole, np.newaxis] + np.arange(timestamps.size)
     shared = (rows.timestamps[cells] == timestamps).all(axis=1)
     whole, cells = whole[shared], cells[shared]
     if whole.size == lengths.size:

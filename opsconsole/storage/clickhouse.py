@@ -93,7 +93,7 @@ class ClickHouse:
 
     def arrow(self, sql: str, budget: Budget | None = None) -> pa.Table:
         """The columns of a query, which stops when the time of ``budget`` is up.  Raises ``TimedOut`` then."""
-        settings = _READ_SETTINGS | {"output_format_arrow_compression_method": "none"}
+        settings: dict[str, Any] = _READ_SETTINGS | {"output_format_arrow_compression_method": "none"}
         if budget is not None:
             budget.check()
             settings["max_execution_time"] = min(_LONGEST_S, budget.seconds_left + _GRACE_S)

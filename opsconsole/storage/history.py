@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsconsole.promql.source import SampleSource
-from opsconsole.series.block import Block
+from opsconsole.promql.source import Samples, SampleSource
 from opsconsole.series.matcher import Matcher
 
 from .head import Head
-from .timeline import after, join
+from .timeline import join
 
 
 class History:
@@ -19,9 +18,11 @@ class History:
         self._head = head
         self._samples = samples
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
         recent, seam_ms = self._head.snapshot(matchers, start_ms, end_ms)
         if start_ms >= seam_ms:
             return recent
         older = self._samples.select(matchers, start_ms, min(end_ms, seam_ms))
-        return join([*older, *(cut for block in recent if (cut := after(block, seam_ms)) is not None)])
+        recent_blocks = (block for stack in recent for block in stack.blocks())
+        cut = (part for block in recent_blocks if (part := block.within(seam_ms, end_ms)) is not None)
+        return join([*(block for samples in older for block in samples.blocks()), *cut])

@@ -120,15 +120,6 @@ def test_a_cancelled_query_stops_at_its_next_step(source: MemorySource) -> None:
     assert current() is None
 
 
-def test_rows_in_slices_make_the_same_answer(source: MemorySource, monkeypatch: pytest.MonkeyPatch) -> None:
-    span = (60_000, HOUR_MS, 60_000)
-    whole = engine(source).range("rate(x[5m])", *span)
-    monkeypatch.setattr("opsconsole.promql.select._CELLS", 60 * 7)
-    sliced = engine(source).range("rate(x[5m])", *span)
-    assert sliced.labels == whole.labels
-    np.testing.assert_array_equal(sliced.values, whole.values)
-
-
 def test_every_limit_has_an_error_of_its_own() -> None:
     kinds = {LimitExceeded, TimedOut, Canceled}
     assert all(issubclass(kind, PromQLError) for kind in kinds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,7 +58,7 @@ def test_ids_keep_the_series_of_a_metric_and_its_targets_together() -> None:
         for metric in ("up", "hits", "errors")
     ]
     ordered = [(labels.metric, labels.get("instance")) for labels in sorted(series, key=series_id_of)]
-    changes = sum(one != other for one, other in zip(ordered, ordered[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(ordered))
     assert changes == 14, "15 pairs of metric and target, each in one piece"
     assert len({series_id_of(labels) for labels in series}) == len(series)
     assert all(0 <= series_id_of(labels) < 1 << 64 for labels in series)
