@@ -40,7 +40,7 @@ def fetch(
     found = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
     blocks = [samples for samples in found if isinstance(samples, Block) and samples.labels and samples.timestamps.size]
     stacks = [samples for samples in found if isinstance(samples, Stack)]
-    budget.select(sum(len(samples.labels) for samples in (*blocks, *stacks)))
+    budget.select(sum(len(block.labels) for block in blocks) + sum(len(stack.labels) for stack in stacks))
     budget.hold(sum(block.values.size for block in blocks))
     budget.hold(sum(stack.rows.size * stack.clocks.shape[1] for stack in stacks))
     return [*stacks, *stacked(joined(blocks, budget))]

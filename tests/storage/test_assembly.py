@@ -68,3 +68,8 @@ def test_the_engine_stops_a_query_when_its_time_is_up(clickhouse: ClickHouse) ->
     with pytest.raises(TimedOut, match="query timed out"):
         clickhouse.arrow("SELECT sum(sipHash64(number)) AS x FROM numbers(1000000000000)", Budget(Limits(seconds=0.2)))
     assert clickhouse.arrow("SELECT 1 AS x", Budget(Limits()))["x"].to_pylist() == [1]
+
+
+def test_a_statement_may_name_more_series_than_the_engine_parses_by_default(clickhouse: ClickHouse) -> None:
+    ids = ", ".join(str((1 << 63) + number) for number in range(20_000))
+    assert clickhouse.arrow(f"SELECT count() AS n FROM samples WHERE id IN ({ids})")["n"].to_pylist() == [0]
