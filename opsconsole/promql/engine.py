@@ -18,7 +18,7 @@ from .evaluate import Evaluation
 from .evaluator import Refused, Selectors
 from .limits import Budget, Limits
 from .parse import parse
-from .plan import Kind, Range, Subquery, Text, start
+from .plan import Kind, Range, Subquery, Text
 from .result import Matrix, Samples, Scalar, String
 from .select import sampled
 from .source import SampleSource

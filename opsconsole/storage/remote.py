@@ -92,6 +92,8 @@ class RemoteEngine:
             kind, rows = answer["data"]["resultType"], answer["data"]["result"]
             if kind == "scalar":
                 return Scalar(at_ms, float(rows[1]), *remarks)
+            if kind == "string":
+                return String(at_ms, str(rows[1]), *remarks)
             if kind == "vector":
                 values = np.array([row["value"][1] for row in rows], dtype=np.float64).reshape(len(rows), 1)
                 instants = np.array([at_ms], dtype=np.int64)
