@@ -1,7 +1,12 @@
-"""Who may use the machine's door: a bearer token of the right scope, or, to read, a person who is signed in."""
+"""Who may use the machine's door: a token of the right scope, or, to read, a person who is signed in.
+
+A token comes as ``Authorization: Bearer``, or as the password of HTTP basic authentication with any user name: a data
+source of Grafana and a remote write of Prometheus are set up that way with two fields.
+"""
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
@@ -54,7 +59,19 @@ def token_or_session_required(scope: str, refuse: Refuse) -> Callable[[View[P]],
 
 def _has_token(request: HttpRequest, scope: str) -> bool:
     header = request.headers.get("Authorization")
-    return bool(header) and authenticate_token(header, scope, current().clock.now_ms()) is not None
+    return bool(header) and authenticate_token(_bearer(header), scope, current().clock.now_ms()) is not None
+
+
+def _bearer(header: str) -> str:
+    """The header, or the one with the password of basic authentication as its token; "" when that cannot be read."""
+    scheme, _, text = header.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return header
+    try:
+        _, _, password = b64decode(text.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return ""
+    return f"Bearer {password}"
 
 
 def _advice(request: HttpRequest, scope: str) -> str:

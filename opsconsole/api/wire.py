@@ -31,10 +31,13 @@ class ErrorType(StrEnum):
     BAD_DATA = "bad_data"
     EXECUTION = "execution"
     TIMEOUT = "timeout"
+    CANCELED = "canceled"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
     NOT_FOUND = "not_found"
     UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
 
     @property
     def status(self) -> int:
@@ -45,22 +48,35 @@ _STATUS = {
     ErrorType.BAD_DATA: 400,
     ErrorType.EXECUTION: 422,
     ErrorType.TIMEOUT: 503,
+    ErrorType.CANCELED: 499,  # the client closed the connection, as nginx and Prometheus say it
     ErrorType.UNAVAILABLE: 503,
     ErrorType.INTERNAL: 500,
     ErrorType.NOT_FOUND: 404,
     ErrorType.UNAUTHORIZED: 401,
+    ErrorType.FORBIDDEN: 403,
+    ErrorType.METHOD_NOT_ALLOWED: 405,
 }
 
 
-def success(data: bytes | object, warnings: Sequence[str] = ()) -> HttpResponse:
-    """``data`` is JSON already when it is bytes."""
+def success(data: bytes | object, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> HttpResponse:
+    """``data`` is JSON already when it is bytes.  ``warnings`` and ``infos`` are left out when there are none."""
     encoded = data if isinstance(data, bytes) else orjson.dumps(data)
-    more = b',"warnings":' + orjson.dumps(list(warnings)) if warnings else b""
-    return HttpResponse(b'{"status":"success","data":' + encoded + more + b"}", content_type=CONTENT_TYPE)
+    for name, sentences in ((b"warnings", warnings), (b"infos", infos)):
+        if sentences:
+            encoded += b',"' + name + b'":' + orjson.dumps(list(sentences))
+    return HttpResponse(b'{"status":"success","data":' + encoded + b"}", content_type=CONTENT_TYPE)
+
+
+def nothing() -> HttpResponse:
+    """There is no answer, and none is needed."""
+    response = HttpResponse(status=204)
+    del response["Content-Type"]
+    return response
 
 
 def failure(error_type: ErrorType, message: str) -> HttpResponse:
-    body = {"status": "error", "errorType": error_type.value, "error": " ".join(message.split())}
+    line = " ".join(message.split()).encode(errors="replace").decode()  # a lone surrogate has no JSON
+    body = {"status": "error", "errorType": error_type.value, "error": line}
     response = HttpResponse(orjson.dumps(body), content_type=CONTENT_TYPE, status=error_type.status)
     if error_type is ErrorType.UNAUTHORIZED:
         response["WWW-Authenticate"] = "Bearer"

@@ -24,13 +24,17 @@ from opsconsole.notify.delivery import Delivery
 from opsconsole.notify.webhook import Webhook
 from opsconsole.operations.console import Console, install
 from opsconsole.promql.engine import Engine
+from opsconsole.promql.limits import Limits
 from opsconsole.series.clock import Clock, SystemClock
 from opsconsole.storage import retention
 from opsconsole.storage.clickhouse import ClickHouse, StoreError
+from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.folder import FolderInUse
 from opsconsole.storage.head import Head
 from opsconsole.storage.history import History
+from opsconsole.storage.metadata import MetadataStore
 from opsconsole.storage.recorder import Recorder
+from opsconsole.storage.remote import RemoteEngine
 from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.schema import NewerSchema
 from opsconsole.storage.spans import SpanStore
@@ -53,6 +57,7 @@ class Graph:
 def build() -> Graph:
     """Everything the environment asks for, not running yet.  Raises ``StartError``."""
     profile = _profile()
+    limits = _query_limits()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
     with ExitStack() as stores:
@@ -65,10 +70,15 @@ def build() -> Graph:
         samples = SampleStore(clickhouse)
         head = Head()
         head.load(samples, clock.now_ms())
-        recorder = Recorder(head, samples)
+        exemplars, metadata = ExemplarStore(), MetadataStore()
+        recorder = Recorder(head, samples, exemplars=exemplars, metadata=metadata)
         stores.callback(recorder.close)
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
+
+        engine = _remote(limits) or Engine(History(head, samples), limits=limits)
+        if isinstance(engine, RemoteEngine):
+            stores.callback(engine.close)
 
         hub = Hub()
         relay = Relay(hub)
@@ -79,14 +89,17 @@ def build() -> Graph:
             profile=profile,
             boards=BOARDS_BY_NAME,
             alerts=ALERTS_BY_NAME,
-            engine=Engine(History(head, samples)),
+            engine=engine,
             spans=spans,
             scraper=_scraper(targets, recorder, clock),
             hub=hub,
             public_url=env.PUBLIC_URL,
             recorder=recorder,
+            exemplars=exemplars,
+            metadata=metadata,
             rules=rules,
             channels=channels,
+            started_ms=clock.now_ms(),
         )
         delivery = Delivery(channels, clock)
         services = (relay, delivery, console.scraper, Evaluator(console, relay, delivery), Tick(console))
@@ -101,6 +114,27 @@ def _profile() -> Profile:
         raise StartError(
             f"OPSCONSOLE_PROFILE is {env.PROFILE!r}; choose one of: {', '.join(sorted(PROFILES))}"
         ) from None
+
+
+def _query_limits() -> Limits:
+    try:
+        return Limits(env.QUERY_SERIES, env.QUERY_SAMPLES, env.QUERY_POINTS, env.QUERY_SECONDS)
+    except ValueError as error:
+        raise StartError(f"OPSCONSOLE_QUERY_…: {error}") from None
+
+
+def _remote(limits: Limits) -> RemoteEngine | None:
+    if not env.METRICS_URL:
+        return None
+    if env.TARGETS:
+        raise StartError(
+            "METRICS_URL is set, so metrics are read from there, and what the console scraped itself would never be "
+            "shown; take away METRICS_URL, or the targets (--target, OPSCONSOLE_TARGETS)"
+        )
+    try:
+        return RemoteEngine(env.METRICS_URL, limits=limits)
+    except ValueError as error:
+        raise StartError(str(error)) from None
 
 
 def _targets(texts: Iterable[str], profile: Profile) -> Iterable[Target]:

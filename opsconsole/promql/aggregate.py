@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from opsconsole.series.block import Mask, Values
 from opsconsole.series.labels import Labels
 
+from .limits import Budget
 from .plan import Grouping
 from .summation import grouped_sums
 from .vector import Groups, Vector
@@ -59,7 +60,7 @@ def aggregate_by(operator: str, vector: Vector, grouping: Grouping, parameter: N
     return _PARAMETRIC[operator](Members(vector, grouping), parameter)
 
 
-def count_values(label: str, vector: Vector, grouping: Grouping) -> Vector:
+def count_values(label: str, vector: Vector, grouping: Grouping, budget: Budget) -> Vector:
     """How many series of a group have each value; the value becomes a label."""
     if not vector.labels:
         return vector
@@ -67,6 +68,7 @@ def count_values(label: str, vector: Vector, grouping: Grouping) -> Vector:
     distinct, code = np.unique(vector.values, return_inverse=True)
     pair = groups.ids[:, np.newaxis] * distinct.size + code.reshape(vector.values.shape)
     pairs, row = np.unique(pair[vector.present], return_inverse=True)
+    budget.hold(pairs.size * vector.values.shape[1])
     counts = np.zeros((pairs.size, vector.values.shape[1]))
     np.add.at(counts, (row, np.nonzero(vector.present)[1]), 1.0)
     labels = [

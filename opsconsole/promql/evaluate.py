@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,12 @@ from opsconsole.series.block import NAN_SAMPLE, STALE, Block, Mask, Timestamps, 
 
 from . import binary, windows
 from .aggregate import aggregate, aggregate_by, count_values
+from .annotations import Annotations
 from .error import PromQLError
 from .functions import FUNCTIONS
+from .limits import Budget
 from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text
-from .select import fetch, shifted
+from .select import fetch, shifted, slices
 from .source import SampleSource
 from .vector import Vector
 
@@ -28,6 +30,8 @@ class Evaluation:
     """One query at T instants.
 
     ``steps``: int64[T], Unix milliseconds, ascending.  ``start_ms``, ``end_ms``: what ``@ start()`` and ``@ end()`` mean.
+    ``annotations`` collects the remarks on the answer.
+    ``budget``: every step of the work asks it first.
     """
 
     source: SampleSource
@@ -35,9 +39,18 @@ class Evaluation:
     start_ms: int
     end_ms: int
     lookback_ms: int
+    annotations: Annotations
+    budget: Budget
 
     def vector(self, node: Expr) -> Vector:
         """Raises ``PromQLError`` for an expression that is no instant vector."""
+        self.budget.check()
+        held = self.budget.held
+        vector = self._vector(node)
+        self.budget.settle(held, vector.values.size)
+        return vector
+
+    def _vector(self, node: Expr) -> Vector:
         match node:
             case Selector():
                 return self._latest(node, lambda values, present, _: (values, present))
@@ -76,8 +89,11 @@ class Evaluation:
         ends = self._shifted(node)
         parts = []
         for block in self._blocks(node, ends):
-            values, present = windows.over(block, ends, node.window_ms, function)
-            parts.append(Vector(block.labels, values, present))
+            self.budget.hold(len(block.labels) * ends.size)
+            for some in slices(block, ends.size):
+                self.budget.check()
+                values, present = windows.over(some, ends, node.window_ms, function)
+                parts.append(Vector(some.labels, values, present))
         return Vector.joined(parts, self.steps.size)
 
     def sample_times(self, node: Selector) -> Vector:
@@ -91,7 +107,8 @@ class Evaluation:
     def _latest(self, node: Selector, choose: Callable[[Values, Mask, Timestamps], tuple[Values, Mask]]) -> Vector:
         instants = self._shifted(node)
         parts = []
-        for block in fetch(self.source, node, instants, self.lookback_ms):
+        for block in fetch(self.source, node, instants, self.lookback_ms, self.budget):
+            self.budget.hold(len(block.labels) * instants.size)
             values, present = choose(*windows.latest(block, instants, self.lookback_ms))
             parts.append(Vector(block.labels, values, present))
         return Vector.joined(parts, self.steps.size)
@@ -101,13 +118,16 @@ class Evaluation:
 
     def _blocks(self, node: Range | Subquery, ends: Timestamps) -> list[Block]:
         if isinstance(node, Range):
-            return fetch(self.source, node.selector, ends, node.window_ms)
+            return fetch(self.source, node.selector, ends, node.window_ms, self.budget)
         step = node.step_ms or _DEFAULT_SUBQUERY_STEP_MS
         first = (int(ends.min()) - node.window_ms) // step * step + step
-        steps = np.arange(first, int(ends.max()) + 1, step, dtype=np.int64)
-        if not steps.size:
+        last = int(ends.max())
+        if first > last:
             return []
-        inner = Evaluation(self.source, steps, self.start_ms, self.end_ms, self.lookback_ms).vector(node.expr)
+        self.budget.hold((last - first) // step + 1)
+        steps = np.arange(first, last + 1, step, dtype=np.int64)
+        inner = replace(self, steps=steps).vector(node.expr)
+        self.budget.hold(inner.values.size)
         samples = np.where(np.isnan(inner.values), NAN_SAMPLE, inner.values)
         return [Block(inner.labels, steps, np.where(inner.present, samples, STALE))] if inner.labels else []
 
@@ -115,7 +135,7 @@ class Evaluation:
         if node.param is None:
             return aggregate(node.operator, self.vector(node.expr), node.grouping)
         if isinstance(node.param, Text):
-            return count_values(node.param.value, self.vector(node.expr), node.grouping)
+            return count_values(node.param.value, self.vector(node.expr), node.grouping, self.budget)
         parameter = self.numbers(node.param)
         if node.operator in _COUNTED and np.isnan(parameter).any():
             raise PromQLError("Parameter value is NaN", node.position)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import Mask, Timestamps, Values
-from opsconsole.series.labels import METRIC_NAME, Labels
+from opsconsole.series.labels import METRIC_NAME, Labels, quote
 from opsconsole.series.matcher import Operator
 from opsconsole.series.regex import compile_re2
 
@@ -28,6 +28,7 @@ Numbers = NDArray[np.float64]
 Result = Vector | Numbers
 Function = Callable[["Evaluation", Call], Result]
 _GO_GROUP = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
+_COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -36,6 +37,24 @@ def _over_range(function: RangeFunction, *, keeps_name: bool = False) -> Functio
         (over,) = node.args
         result = evaluation.over_range(over, function)
         return result if keeps_name else result.without_metric()
+
+    return call
+
+
+def _of_counter(function: RangeFunction) -> Function:
+    """Over a range, with a remark where the name of a series is not that of a counter."""
+
+    def call(evaluation: Evaluation, node: Call) -> Vector:
+        (over,) = node.args
+        result = evaluation.over_range(over, function)
+        answered = np.logical_or.reduce(result.present, axis=1)
+        for name in sorted({labels.metric for labels, some in zip(result.labels, answered, strict=True) if some}):
+            if name and not name.endswith(_COUNTER_SUFFIXES):
+                evaluation.annotations.info(
+                    "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + quote(name),
+                    over.position,
+                )
+        return result.without_metric()
 
     return call
 
@@ -198,8 +217,8 @@ def _text(expr: Expr) -> str:
 
 FUNCTIONS: dict[str, Function] = {
     # counters and gauges over time
-    "rate": _over_range(rates.rate),
-    "increase": _over_range(rates.increase),
+    "rate": _of_counter(rates.rate),
+    "increase": _of_counter(rates.increase),
     "delta": _over_range(rates.delta),
     "irate": _over_range(rates.irate),
     "idelta": _over_range(rates.idelta),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from opsconsole.series.block import Block, Timestamps, is_sample, is_stale
 from opsconsole.series.labels import Labels
 
+from .limits import Budget
 from .plan import Anchor, Selector, Shift
 from .source import SampleSource
+
+_CELLS = 4_000_000  # of one slice: 32 MB of values, and several times that in between
 
 
 def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: int) -> Timestamps:
@@ -28,13 +31,30 @@ def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: 
     return instants - shift.offset_ms
 
 
-def fetch(source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int) -> list[Block]:
+def fetch(
+    source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int, budget: Budget
+) -> list[Block]:
     """The blocks of a selector for windows that end at ``instants``; every series stands in one of them."""
+    budget.check()
     blocks = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
-    return joined([block for block in blocks if block.labels and block.timestamps.size])
+    blocks = [block for block in blocks if block.labels and block.timestamps.size]
+    budget.select(sum(len(block.labels) for block in blocks))
+    budget.hold(sum(block.values.size for block in blocks))
+    return joined(blocks, budget)
 
 
-def joined(blocks: Sequence[Block]) -> list[Block]:
+def slices(block: Block, instants: int) -> Iterator[Block]:
+    """The block in parts of some rows each, so that what is computed for one of them never takes much memory, or long."""
+    rows = max(1, _CELLS // max(block.timestamps.size, instants))
+    if rows >= len(block.labels):
+        yield block
+        return
+    for first in range(0, len(block.labels), rows):
+        part = slice(first, first + rows)
+        yield Block(block.labels[part], block.timestamps, block.values[part])
+
+
+def joined(blocks: Sequence[Block], budget: Budget | None = None) -> list[Block]:
     """The same samples, with the series that stand in several blocks (their target restarted) moved to one of their own."""
     if len(set().union(*(block.labels for block in blocks))) == sum(len(block.labels) for block in blocks):
         return list(blocks)
@@ -45,12 +65,14 @@ def joined(blocks: Sequence[Block]) -> list[Block]:
     together: dict[tuple[int, ...], list[Labels]] = defaultdict(list)
     for labels, numbers in homes.items():
         together[tuple(numbers)].append(labels)
-    return [_union([blocks[number] for number in numbers], labels) for numbers, labels in together.items()]
+    return [_union([blocks[number] for number in numbers], labels, budget) for numbers, labels in together.items()]
 
 
-def _union(blocks: Sequence[Block], wanted: Sequence[Labels]) -> Block:
+def _union(blocks: Sequence[Block], wanted: Sequence[Labels], budget: Budget | None) -> Block:
     """The wanted series, each of which stands in every one of the blocks."""
     timestamps = np.unique(np.concatenate([block.timestamps for block in blocks]))
+    if budget is not None:
+        budget.hold(len(wanted) * timestamps.size)
     values = np.full((len(wanted), timestamps.size), np.nan)
     for block in blocks:
         row_of = {labels: row for row, labels in enumerate(block.labels)}

@@ -92,11 +92,18 @@ def test_instants_that_make_no_range_are_refused(engine, span: tuple[int, int, i
 
 def test_an_ambiguous_match_names_the_operator(block, engine) -> None:
     asked = engine(block({UP: [1], Labels.of(__name__="up", job="api"): [1]}))
-    with pytest.raises(
-        PromQLError, match=r"^4: found duplicate series for the match group \{\} on the right"
-    ) as raised:
+    with pytest.raises(PromQLError, match=r"^found duplicate series for the match group \{\} on the right") as raised:
         asked.instant("up / on() up", 0)
     assert raised.value.position == 3
+
+
+def test_a_remark_names_the_place_that_gave_rise_to_it_once(block, engine) -> None:
+    asked = engine(block({UP: [1, 2], Labels.of(__name__="up", job="api"): [1, 2], DOWN: [3, 4]}))
+    infos = asked.instant("rate(up[1m])\n  + on(job) increase(up[1m])", 15_000).infos
+    said = 'PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "up"'
+    assert infos == (f"{said} (1:6)", f"{said} (2:22)")
+    assert asked.range("rate(up[1m])", 0, 30_000, 15_000).infos == (f"{said} (1:6)",)
+    assert asked.instant("rate(up[1m]) * 0 + rate(up[2ms])", 60_000).infos == ()
 
 
 @pytest.mark.parametrize("query", ["up[5m]", "'text'"])
