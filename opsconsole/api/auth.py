@@ -33,7 +33,7 @@ def token_required(scope: str, refuse: Refuse) -> Callable[[View[P]], View[P]]:
                 return refuse(request, _advice(request, scope))
             return view(request, *args, **kwargs)
 
-        return csrf_exempt(login_not_required(guarded))
+        return _marked(guarded)
 
     return decorate
 
@@ -52,9 +52,19 @@ def token_or_session_required(scope: str, refuse: Refuse) -> Callable[[View[P]],
                 return refuse(request, _advice(request, scope))
             return for_people(request, *args, **kwargs)
 
-        return csrf_exempt(login_not_required(guarded))
+        return _marked(guarded)
 
     return decorate
+
+
+def is_for_machines(view: Callable[..., object]) -> bool:
+    """Whether the view checks its token itself, so that what Django does for people may be left out before it."""
+    return getattr(view, "for_machines", False)
+
+
+def _marked(view: View[P]) -> View[P]:
+    view.for_machines = True  # type: ignore[attr-defined]
+    return csrf_exempt(login_not_required(view))
 
 
 def _has_token(request: HttpRequest, scope: str) -> bool:

@@ -37,7 +37,7 @@ def endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
     def decorate(view: View[P]) -> View[P]:
         guarded = token_or_session_required(ApiToken.Scope.READ, _refuse)(view)
 
-        @wraps(view)
+        @wraps(guarded)
         def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if request.method == "OPTIONS":
                 return _shared(request, wire.nothing(), methods)

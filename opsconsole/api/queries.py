@@ -70,8 +70,6 @@ def _answer(write: Callable[[Matrix], bytes], result: Matrix, limit: int) -> Htt
     warnings = result.warnings
     if limit and len(result.labels) > limit:
         rows = slice(limit)
-        result = replace(
-            result, labels=result.labels[rows], values=result.values[rows], present=result.present[rows]
-        )
+        result = replace(result, labels=result.labels[rows], values=result.values[rows], present=result.present[rows])
         warnings = (*warnings, TRUNCATED)
     return wire.success(write(result), warnings, result.infos)
