@@ -19,6 +19,7 @@ from opsconsole.operations.access import authenticate_token
 from opsconsole.operations.console import current
 
 P = ParamSpec("P")
+_AUTHORIZATION = "HTTP_AUTHORIZATION"  # ``request.headers`` is a copy of all of them, made when first asked
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 Refuse = Callable[[HttpRequest, str], HttpResponse]
 
@@ -48,7 +49,7 @@ def token_or_session_required(scope: str, refuse: Refuse) -> Callable[[View[P]],
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if _has_token(request, scope):
                 return view(request, *args, **kwargs)
-            if "Authorization" in request.headers or not request.user.is_authenticated:
+            if _AUTHORIZATION in request.META or not request.user.is_authenticated:
                 return refuse(request, _advice(request, scope))
             return for_people(request, *args, **kwargs)
 
@@ -68,7 +69,7 @@ def _marked(view: View[P]) -> View[P]:
 
 
 def _has_token(request: HttpRequest, scope: str) -> bool:
-    header = request.headers.get("Authorization")
+    header = request.META.get(_AUTHORIZATION)
     return bool(header) and authenticate_token(_bearer(header), scope, current().clock.now_ms()) is not None
 
 
@@ -85,6 +86,6 @@ def _bearer(header: str) -> str:
 
 
 def _advice(request: HttpRequest, scope: str) -> str:
-    if "Authorization" in request.headers:
+    if _AUTHORIZATION in request.META:
         return f"this token is unknown, revoked, or not for scope {scope}; make one with: opsconsole token create"
     return f"a token is missing; send Authorization: Bearer with one of scope {scope} (opsconsole token create)"

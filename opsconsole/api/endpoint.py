@@ -92,7 +92,7 @@ def _shared(request: HttpRequest, response: HttpResponse, methods: tuple[str, ..
 
     They need a token for it: with ``*`` a browser sends them no cookie and withholds an answer that took one.
     """
-    if "Origin" in request.headers:
+    if "HTTP_ORIGIN" in request.META:
         response["Access-Control-Allow-Headers"] = "Accept, Authorization, Content-Type, Origin"
         response["Access-Control-Allow-Methods"] = ", ".join((*methods, "OPTIONS"))
         response["Access-Control-Allow-Origin"] = "*"

@@ -57,7 +57,7 @@ class Handler(ASGIHandler):
         request, refusal = self.create_request(scope, BytesIO(body))
         if request is None:
             return _plainly(refusal)
-        request.cancelled = cancelled
+        request.cancelled = cancelled  # see ``opsconsole.api.gone``
         return _plainly(self._respond(request))
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
@@ -85,10 +85,13 @@ def _view(request: HttpRequest) -> HttpResponseBase:
 
 
 def _plainly(response: Any) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    try:
-        body = b"".join(response)
-    finally:
-        response.close()
+    if response.streaming:
+        try:
+            body = b"".join(response)
+        finally:
+            response.close()
+    else:
+        body = response.content  # nothing to close, and ``_respond`` has let go of the database
     headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
     headers += [
         (b"Set-Cookie", cookie.output(header="").strip().encode("ascii")) for cookie in response.cookies.values()
