@@ -36,6 +36,7 @@ class Door:
             lifespan="off",
             log_config=None,
             access_log=False,
+            log_level="error",  # what clients send wrong is told to them
             proxy_headers=False,
             timeout_keep_alive=IDLE_S,
         )

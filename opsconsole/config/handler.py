@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.db import close_old_connections
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, get_resolver
 
@@ -45,7 +45,10 @@ class Handler(ASGIHandler):
         await self.handle(scope, receive, send)  # without a context that would start a thread of its own
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        return await self._in_thread(request)
+        response: HttpResponseBase = await self._in_thread(request)
+        if isinstance(response, HttpResponse) and response.status_code not in (204, 304):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
 
     def answer(
         self, scope: Any, body: bytes, cancelled: threading.Event
