@@ -37,7 +37,7 @@ def endpoint(*methods: str) -> Callable[[View[P]], View[P]]:
     def decorate(view: View[P]) -> View[P]:
         guarded = token_or_session_required(ApiToken.Scope.READ, _refuse)(view)
 
-        @wraps(view)
+        @wraps(guarded)
         def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if request.method == "OPTIONS":
                 return _shared(request, wire.nothing(), methods)
@@ -92,7 +92,7 @@ def _shared(request: HttpRequest, response: HttpResponse, methods: tuple[str, ..
 
     They need a token for it: with ``*`` a browser sends them no cookie and withholds an answer that took one.
     """
-    if "Origin" in request.headers:
+    if "HTTP_ORIGIN" in request.META:
         response["Access-Control-Allow-Headers"] = "Accept, Authorization, Content-Type, Origin"
         response["Access-Control-Allow-Methods"] = ", ".join((*methods, "OPTIONS"))
         response["Access-Control-Allow-Origin"] = "*"

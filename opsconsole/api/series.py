@@ -12,6 +12,7 @@ from opsconsole.series.escaping import unescaped
 
 from . import wire
 from .endpoint import endpoint
+from .gone import when_gone
 from .parameters import Parameters
 from .queries import TRUNCATED
 
@@ -24,14 +25,18 @@ def series(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request)
     if not parameters.texts("match[]"):
         raise ValueError("no match[] parameter provided")
-    found, warnings = _cut(query.series(current(), *_asked(parameters)), parameters.limit())
+    found, warnings = _cut(
+        query.series(current(), *_asked(parameters), cancelled=when_gone(request)), parameters.limit()
+    )
     return wire.success([labels.as_dict() for labels in found], warnings)
 
 
 @endpoint("GET", "POST")
 def labels(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request)
-    return wire.success(*_cut(query.label_names(current(), *_asked(parameters)), parameters.limit()))
+    return wire.success(
+        *_cut(query.label_names(current(), *_asked(parameters), cancelled=when_gone(request)), parameters.limit())
+    )
 
 
 @endpoint("GET")
@@ -40,7 +45,11 @@ def label_values(request: HttpRequest, name: str) -> HttpResponse:
     plain = unescaped(name)
     if not plain:
         raise ValueError(f'invalid label name: "{name}"')
-    return wire.success(*_cut(query.label_values(current(), plain, *_asked(parameters)), parameters.limit()))
+    return wire.success(
+        *_cut(
+            query.label_values(current(), plain, *_asked(parameters), cancelled=when_gone(request)), parameters.limit()
+        )
+    )
 
 
 def _asked(parameters: Parameters) -> tuple[list[str], int, int]:

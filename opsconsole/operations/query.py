@@ -188,8 +188,8 @@ def _ask(
 ) -> T:
     """``work`` in its turn, within what a query may cost; what goes wrong becomes one of this module's errors."""
     limits = console.engine.limits
-    if timeout_s is not None:
-        limits = replace(limits, seconds=min(timeout_s, limits.seconds))
+    if timeout_s is not None and timeout_s < limits.seconds:
+        limits = replace(limits, seconds=timeout_s)
     budget = Budget(limits, cancelled=cancelled)
     try:
         with _turn(budget):

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from alerts.registry import ALERTS
-from opsconsole.api.wire import exponential, number, seconds
+from opsconsole.api.numbers import number, seconds
+from opsconsole.api.wire import exponential
 from opsconsole.operations import alerting
 from opsconsole.series.labels import Labels
 
