@@ -25,7 +25,6 @@ from .ticks import Ticks
 from .vector import Groups, Vector
 
 _ROWS = 512  # summed at a time: their cells stay in the processor's cache
-_MANY = 1 << 30
 _COMMON_SHARE = 0.5  # of series that must take the common way, from which on all do
 
 
@@ -159,34 +158,46 @@ class _Sum:
 
         It can only be where a counter grew within the window by more than it had before, as often as a window has
         samples.  So of each series only the samples count that are that small against all it grew in the whole range:
-        hardly any, but for counters that have just begun.
+        hardly any, but for counters that have just begun, and for windows that begin before all samples.
         """
         stack, ticks = self.stack, self.ticks
         clock, rows = stack.clock[order], stack.rows[order]
-        before = stack.cells[rows, ticks.first[clock, 0]]
+        begin = ticks.first[:, 0]
+        before = stack.cells[rows, begin[clock]]
         lost = np.bincount(falls.row, falls.lost, minlength=len(stack.labels))[order]
         grown = stack.cells[rows, ticks.last[clock, -1]] - before + lost
-        fewest = np.where(ticks.count >= 2, ticks.count, _MANY).min(axis=1)
-        small = grown * (CLOSE / (fewest - 1))[clock]
-        candidates = np.flatnonzero((grown > 0) & ((before <= small) | (lost > 0)))
-        for some in np.split(candidates, range(_ROWS, candidates.size, _ROWS)):
-            if some.size:
+        at_begin, later = ticks.slack[np.arange(len(begin)), begin], ticks.later_slack
+        anywhere = (grown > 0) & ((before <= grown * later[clock]) | (lost > 0))
+        some = np.flatnonzero(anywhere)
+        for chunk in np.split(some, range(_ROWS, some.size, _ROWS)):
+            if chunk.size:
                 self.check()
-                self._mend_series(order[some], group[some], small[some], falls)
+                small = stack.cells[rows[chunk]] <= grown[chunk, np.newaxis] * ticks.slack[clock[chunk]]
+                self._mend_windows(order[chunk], group[chunk], grown[chunk], *np.nonzero(small), falls)
+        # A counter only rises, so of the others the first sample alone can be small enough.
+        rest = np.flatnonzero((grown > 0) & ~anywhere & (before <= grown * at_begin[clock]))
+        if rest.size:
+            self._mend_windows(
+                order[rest], group[rest], grown[rest], np.arange(rest.size), begin[clock[rest]], Resets.none()
+            )
 
-    def _mend_series(self, series: Index, group: Index, small: Values, falls: Resets) -> None:
+    def _mend_windows(
+        self, series: Index, group: Index, grown: Values, row: Index, column: Index, falls: Resets
+    ) -> None:
+        """The windows that begin at the cells ``row``, ``column``; rows count the ``series``."""
         stack, ticks = self.stack, self.ticks
-        values = stack.cells[stack.rows[series]]
-        row, instant = ticks.beginning(stack.clock[series], *np.nonzero(values <= small[:, np.newaxis]))
+        row, instant = ticks.beginning(stack.clock[series], row, column)
         clock = stack.clock[series[row]]
+        first_values = stack.cells[stack.rows[series[row]], ticks.first[clock, instant]]
+        likely = first_values * (ticks.count[clock, instant] - 1) <= grown[row] * CLOSE
+        row, instant, clock, first_values = row[likely], instant[likely], clock[likely], first_values[likely]
         first, last = ticks.first[clock, instant], ticks.last[clock, instant]
-        first_values = values[row, first]
-        change = values[row, last] - first_values
+        change = stack.cells[stack.rows[series[row]], last] - first_values
         place = np.full(len(stack.labels), -1, dtype=np.intp)
         place[series] = np.arange(series.size)
         fallen = place[falls.row]
         if (fallen >= 0).any():
-            lost = np.zeros(values.shape)
+            lost = np.zeros((series.size, stack.cells.shape[1]))
             lost[fallen[fallen >= 0], falls.column[fallen >= 0]] = falls.lost[fallen >= 0]
             sums = np.cumsum(lost, axis=1)
             change += sums[row, last] - sums[row, first]

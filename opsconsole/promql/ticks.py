@@ -11,7 +11,7 @@ import numpy as np
 from opsconsole.series.block import Mask, Timestamps, Values
 from opsconsole.series.stack import Index, Stack
 
-from .reach import Reach
+from .reach import CLOSE, Reach
 
 if TYPE_CHECKING:
     from .windows import Windows
@@ -81,6 +81,24 @@ class Ticks:
         """float64[N, T]: what an increase between samples becomes by extrapolation; 0 where there are not enough."""
         with np.errstate(all="ignore"):
             return np.where(self.enough, self.reach.factor, 0.0)
+
+    @cached_property
+    def slack(self) -> Values:
+        """float64[N, P]: the share of what a counter grew in a window that its first sample must not exceed, to be
+        extrapolated below zero: at most, of the windows that begin at a column; -1 where none does.
+        """
+        share = np.where(self.enough, CLOSE / np.maximum(self.count - 1, 1), -1.0)
+        slack = np.full(self.clocks.shape, -1.0)
+        np.maximum.at(slack, (np.arange(len(self.first))[:, np.newaxis], self.first), share)
+        return slack
+
+    @cached_property
+    def later_slack(self) -> Values:
+        """float64[N]: the most of it, behind the column in which the first window begins."""
+        later = self.slack.copy()
+        later[np.arange(len(later)), self.first[:, 0]] = -1.0
+        most: Values = later.max(axis=1)
+        return most
 
     def beginning(self, clock: Index, row: Index, column: Index) -> tuple[Index, Index]:
         """(rows, instants) of the windows that begin at given cells.
