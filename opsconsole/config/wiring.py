@@ -27,9 +27,11 @@ from opsconsole.promql.engine import Engine
 from opsconsole.series.clock import Clock, SystemClock
 from opsconsole.storage import retention
 from opsconsole.storage.clickhouse import ClickHouse, StoreError
+from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.folder import FolderInUse
 from opsconsole.storage.head import Head
 from opsconsole.storage.history import History
+from opsconsole.storage.metadata import MetadataStore
 from opsconsole.storage.recorder import Recorder
 from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.schema import NewerSchema
@@ -65,7 +67,8 @@ def build() -> Graph:
         samples = SampleStore(clickhouse)
         head = Head()
         head.load(samples, clock.now_ms())
-        recorder = Recorder(head, samples)
+        exemplars, metadata = ExemplarStore(), MetadataStore()
+        recorder = Recorder(head, samples, exemplars=exemplars, metadata=metadata)
         stores.callback(recorder.close)
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
@@ -85,6 +88,8 @@ def build() -> Graph:
             hub=hub,
             public_url=env.PUBLIC_URL,
             recorder=recorder,
+            exemplars=exemplars,
+            metadata=metadata,
             rules=rules,
             channels=channels,
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.labels import Labels
+from opsconsole.series.metadata import Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +18,13 @@ class Scrape:
     """The samples of ``target`` at one instant.
 
     ``target``: its ``job`` and ``instance``.  ``labels``: S label sets, complete, each one once.  ``values``: float64[S].
-    A series of the target's last scrape that is missing here has ended.
+    A series of the target's last scrape that is missing here has ended.  ``exemplars``: those that are new, each with its
+    series.  ``metadata``: by metric family; the same object while the target says the same, empty when it failed.
     """
 
     target: Labels
     timestamp_ms: int
     labels: Sequence[Labels]
     values: NDArray[np.float64]
+    exemplars: Sequence[tuple[Labels, Exemplar]] = ()
+    metadata: Mapping[str, Metadata] = field(default_factory=dict)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from opsconsole.ingest.scrape import Scraper
     from opsconsole.live.hub import Hub
     from opsconsole.promql.engine import Engine
+    from opsconsole.storage.exemplars import ExemplarStore
+    from opsconsole.storage.metadata import MetadataStore
     from opsconsole.storage.recorder import Recorder
     from opsconsole.storage.spans import SpanStore
 
@@ -36,6 +38,8 @@ class Console:
     hub: Hub  # who is watching
     public_url: str
     recorder: Recorder | None = None  # where scrapes go; None in a console that only reads
+    exemplars: ExemplarStore | None = None  # of scraped series; None in a console that only reads
+    metadata: MetadataStore | None = None  # type, help and unit of scraped metrics; None in a console that only reads
     rules: RuleBook = field(default_factory=RuleBook)  # what is pending and firing, and how its rules do
     channels: Mapping[str, Channel] = field(default_factory=dict)  # whom a change is told, by name
 

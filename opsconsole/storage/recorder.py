@@ -5,7 +5,9 @@ from __future__ import annotations
 from opsconsole.ingest.scraped import Scrape
 
 from .commit import CommitPolicy, CommitState, GroupCommit, Overloaded
+from .exemplars import ExemplarStore
 from .head import Head, HeadState
+from .metadata import MetadataStore
 from .samples import SampleStore, StoredScrape
 
 # Nobody sends a scrape again, so it is tried for as long as memory allows: 2 M samples are under 50 MB.
@@ -15,14 +17,28 @@ POLICY = CommitPolicy(what="samples", batch=200_000, pending=2_000_000, delay_s=
 class Recorder:
     """The sink of the scraper."""
 
-    def __init__(self, head: Head, samples: SampleStore, policy: CommitPolicy = POLICY) -> None:
+    def __init__(
+        self,
+        head: Head,
+        samples: SampleStore,
+        policy: CommitPolicy = POLICY,
+        *,
+        exemplars: ExemplarStore | None = None,
+        metadata: MetadataStore | None = None,
+    ) -> None:
         self._head = head
+        self._exemplars = exemplars
+        self._metadata = metadata
         self._commit: GroupCommit[StoredScrape] = GroupCommit(
             lambda scrapes, batch_id: samples.append(scrapes, batch_id=batch_id), policy
         )
 
     def append(self, scrape: Scrape) -> None:
         """Take a scrape.  What the head refuses is not stored either; what waits too long is counted as refused."""
+        if self._exemplars is not None and scrape.exemplars:
+            self._exemplars.append(scrape.exemplars)
+        if self._metadata is not None and scrape.metadata:
+            self._metadata.put(scrape.target, scrape.metadata)
         kept = self._head.append(scrape.target, scrape.timestamp_ms, scrape.labels, scrape.values)
         if not kept.labels and not kept.vanished:
             return
