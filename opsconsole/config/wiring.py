@@ -13,6 +13,7 @@ from dashboards.registry import BY_NAME as BOARDS_BY_NAME
 from opsconsole.alerting.rule import Rule
 from opsconsole.alerting.rulebook import RuleBook
 from opsconsole.alerting.state import State
+from opsconsole.ingest.remote_write import RemoteWriteDecoder
 from opsconsole.ingest.scrape import Scraper
 from opsconsole.ingest.target import Target
 from opsconsole.live.hub import Hub
@@ -23,6 +24,7 @@ from opsconsole.notify.channel import Channel
 from opsconsole.notify.delivery import Delivery
 from opsconsole.notify.webhook import Webhook
 from opsconsole.operations.console import Console, install
+from opsconsole.operations.ingest import Receivers
 from opsconsole.promql.engine import Engine
 from opsconsole.series.clock import Clock, SystemClock
 from opsconsole.storage import retention
@@ -31,7 +33,9 @@ from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.folder import FolderInUse
 from opsconsole.storage.head import Head
 from opsconsole.storage.history import History
+from opsconsole.storage.intake import Intake
 from opsconsole.storage.metadata import MetadataStore
+from opsconsole.storage.pushed import PushedStore
 from opsconsole.storage.recorder import Recorder
 from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.schema import NewerSchema
@@ -66,7 +70,11 @@ def build() -> Graph:
         retention.apply(retention.Retention(), clickhouse)
         samples = SampleStore(clickhouse)
         head = Head()
-        head.load(samples, clock.now_ms())
+        head.load(samples.of_scrapes(), clock.now_ms())
+        pushed = PushedStore(targets=[target.labels for target in targets], scraped=samples.scraped)
+        pushed.load(samples.of_pushes(), clock.now_ms())
+        intake = Intake(pushed, samples, clock)
+        stores.callback(intake.close)
         exemplars, metadata = ExemplarStore(), MetadataStore()
         recorder = Recorder(head, samples, exemplars=exemplars, metadata=metadata)
         stores.callback(recorder.close)
@@ -82,12 +90,13 @@ def build() -> Graph:
             profile=profile,
             boards=BOARDS_BY_NAME,
             alerts=ALERTS_BY_NAME,
-            engine=Engine(History(head, samples)),
+            engine=Engine(History(head, samples, pushed)),
             spans=spans,
             scraper=_scraper(targets, recorder, clock),
             hub=hub,
             public_url=env.PUBLIC_URL,
             recorder=recorder,
+            receivers=Receivers(intake, RemoteWriteDecoder(intake.roster)),
             exemplars=exemplars,
             metadata=metadata,
             rules=rules,

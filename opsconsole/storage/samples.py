@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from opsconsole.promql.error import PromQLError
+from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import STALE, Block
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Matcher, Operator, select
@@ -34,6 +35,16 @@ class StoredScrape:
 
 
 @dataclass(frozen=True, slots=True)
+class PushedSamples:
+    """Samples of any series at any instants: ``values[i]`` at ``timestamps[i]`` of ``labels[which[i]]``."""
+
+    labels: Sequence[Labels]
+    which: NDArray[np.intp]
+    timestamps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class _Column:
     """The ids of a target's series: the same for as long as its scrapes hold the same tuple on the same day."""
 
@@ -43,7 +54,7 @@ class _Column:
 
 
 class SampleStore:
-    """Appends scrapes, from one thread at a time, and selects blocks, from any.
+    """Appends scrapes, from one thread at a time, and pushed samples, from another, and selects blocks, from any.
 
     Knows every stored series, loaded when it is made: a series is written once a day, and matchers are answered here.
     """
@@ -55,11 +66,15 @@ class SampleStore:
         self._by_metric: dict[str, dict[Labels, int]] = {}
         self._columns: dict[Labels, _Column] = {}
         self._seen: dict[int, int] = {}  # series id -> the day (since 1970) its row was last written
-        for series_id, labels, day in clickhouse.rows(
-            "SELECT id, labels, toUInt32(max(seen)) FROM series GROUP BY id, labels"
+        self._pushed: set[int] = set()  # ids of the series whose samples are pushed; all others are scraped
+        self._registering = threading.Lock()
+        for series_id, labels, day, pushed in clickhouse.rows(
+            "SELECT id, labels, toUInt32(max(seen)), argMax(pushed, (seen, pushed)) FROM series GROUP BY id, labels"
         ):
             self._learn(Labels.of(labels), series_id)
             self._seen[series_id] = day
+            if pushed:
+                self._pushed.add(series_id)
 
     @property
     def series(self) -> int:
@@ -85,46 +100,91 @@ class SampleStore:
         )
         self._clickhouse.insert("samples", rows, batch_id=batch_id)
 
+    def append_pushed(self, pushed: PushedSamples, *, batch_id: str) -> None:
+        """Store all of ``pushed`` or nothing, as ``append``."""
+        if not len(pushed.which):
+            return
+        today = int(pushed.timestamps.max()) // _DAY_MS
+        with self._registering:
+            unseen: dict[int, Labels] = {}
+            ids = self._column(pushed.labels, today, unseen, pushed=True).ids
+            self._write_series(unseen, today, batch_id, pushed=True)
+        rows = pa.table(
+            {
+                "id": pa.array(ids[pushed.which], pa.uint64()),
+                "ts": pa.array(pushed.timestamps).cast(pa.timestamp("ms", "UTC")),
+                "value": pa.array(pushed.values),
+            }
+        )
+        self._clickhouse.insert("samples", rows, batch_id=batch_id)
+
+    def scraped(self, labels: Labels) -> bool:
+        """Whether the samples of this series came from scrapes, last."""
+        series_id = self._ids.get(labels)
+        return series_id is not None and series_id not in self._pushed
+
+    def of_scrapes(self) -> SampleSource:
+        """The series that are scraped alone."""
+        return _Part(self, pushed=False)
+
+    def of_pushes(self) -> SampleSource:
+        """The series that are pushed alone."""
+        return _Part(self, pushed=True)
+
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
         """``SampleSource``: the samples in (start_ms, end_ms], one block a target."""
         return self._blocks(self._matching(matchers), start_ms, end_ms)
+
+    def select_part(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, pushed: bool
+    ) -> Sequence[Block]:
+        series = [one for one in self._matching(matchers) if (one[1] in self._pushed) is pushed]
+        return self._blocks(series, start_ms, end_ms)
 
     def _register(self, scrapes: Sequence[StoredScrape], today: int, batch_id: str) -> NDArray[np.uint64]:
         """The ids of all rows, in order; a series that is new, or new today, gets its row in ``series`` first."""
         columns = []
         unseen: dict[int, Labels] = {}
-        for scrape in scrapes:
-            for labels in (scrape.labels, scrape.vanished):
-                if not labels:
-                    continue
-                target = target_of(labels[0])
-                last = self._columns.get(target)
-                if last is None or last.labels is not labels or last.day != today:
-                    last = self._columns[target] = self._column(labels, today, unseen)
-                columns.append(last.ids)
-        if unseen:
-            lines = (
-                orjson.dumps({"id": series_id, "name": one.metric, "labels": dict(one), "seen": today})
-                for series_id, one in unseen.items()
-            )
+        with self._registering:
+            for scrape in scrapes:
+                for labels in (scrape.labels, scrape.vanished):
+                    if not labels:
+                        continue
+                    target = target_of(labels[0])
+                    last = self._columns.get(target)
+                    if last is None or last.labels is not labels or last.day != today:
+                        last = self._columns[target] = self._column(labels, today, unseen, pushed=False)
+                    columns.append(last.ids)
             try:
-                self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)
+                self._write_series(unseen, today, batch_id, pushed=False)
             except StoreError:
                 self._columns.clear()
                 raise
-            with self._lock:
-                for series_id, one in unseen.items():
-                    self._learn(one, series_id)
-                    self._seen[series_id] = today
         return np.concatenate(columns)
 
-    def _column(self, labels: Sequence[Labels], today: int, unseen: dict[int, Labels]) -> _Column:
+    def _write_series(self, unseen: Mapping[int, Labels], today: int, batch_id: str, *, pushed: bool) -> None:
+        if not unseen:
+            return
+        lines = (
+            orjson.dumps(
+                {"id": series_id, "name": one.metric, "labels": dict(one), "seen": today, "pushed": pushed}
+            )
+            for series_id, one in unseen.items()
+        )
+        self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)
+        with self._lock:
+            for series_id, one in unseen.items():
+                self._learn(one, series_id)
+                self._seen[series_id] = today
+            (self._pushed.update if pushed else self._pushed.difference_update)(unseen)
+
+    def _column(self, labels: Sequence[Labels], today: int, unseen: dict[int, Labels], *, pushed: bool) -> _Column:
         ids = np.empty(len(labels), dtype=np.uint64)
         for position, one in enumerate(labels):
             series_id = self._ids.get(one)
             if series_id is None:
                 series_id = one.fingerprint()
-            if self._seen.get(series_id, -1) < today:
+            if self._seen.get(series_id, -1) < today or (series_id in self._pushed) is not pushed:
                 unseen[series_id] = one
             ids[position] = series_id
         return _Column(labels, today, ids)
@@ -160,6 +220,17 @@ class SampleStore:
                 f"the query reads more than {_MAX_SAMPLES:,} samples of history; choose a shorter range or fewer series"
             )
         return _to_blocks(series, found["id"].to_numpy(), found["at_ms"].to_numpy(), found["value"].to_numpy())
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """``SampleSource`` over the series of one origin."""
+
+    samples: SampleStore
+    pushed: bool
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+        return self.samples.select_part(matchers, start_ms, end_ms, pushed=self.pushed)
 
 
 def _to_blocks(

@@ -1,0 +1,464 @@
+"""Pushed samples of the recent window in memory, beside those of the scraped targets in the head.
+
+Series that get their samples at the same instants share a ``Stack``, whoever sends them and in however many requests:
+those of a scraped target whose samples come over several connections, the rules of one group, clients that round their
+instants.  A series begins where its first instant suggests, and moves when its rhythm turns out to be another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from opsconsole.ingest.push import Push, Refusal, Refused
+from opsconsole.ingest.roster import Member, Roster
+from opsconsole.promql.source import SampleSource
+from opsconsole.series.block import Block, Mask, Timestamps, Values, is_sample, is_stale
+from opsconsole.series.labels import Labels
+from opsconsole.series.matcher import Matcher
+
+from .admission import Bounds, Known, Numbers, Verdict, judge
+from .matrix import Layout, Rows, View
+from .stack import Stack
+from .timeline import recent, target_of
+
+_TRIM_EVERY_MS = 30_000
+_IDLE_MS = 600_000  # a series without a sample in the window is remembered this long
+_FEWEST_COLUMNS = 16
+_QUESTIONS = 1024
+_SCRAPED = "the console scrapes this series itself; do not push it"
+_WORDS = {
+    Verdict.OUT_OF_ORDER: (Refusal.OUT_OF_ORDER, "out of order sample"),
+    Verdict.DUPLICATE: (Refusal.DUPLICATE, "duplicate sample for timestamp"),
+    Verdict.TOO_OLD: (Refusal.TOO_OLD, "out of bounds: older than what is kept"),
+    Verdict.FUTURE: (Refusal.FUTURE, "out of bounds: too far in the future"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PushLimits:
+    """What bounds the store.
+
+    ``late_ms``: how much older than the newest of its series a sample may be.  ``future_ms``: how far the clock of a
+    sender may go ahead.  ``kept_ms``: what is older would be deleted at once.  ``stack_series`` bounds what has to move
+    when a stack grows.  The others are those of the head.
+    """
+
+    window_ms: int = 7_200_000
+    late_ms: int = 600_000
+    future_ms: int = 600_000
+    kept_ms: int = 30 * 86_400_000
+    columns: int = 7_200
+    memory_bytes: int = 192 << 20
+    total_series: int = 200_000
+    stack_series: int = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class PushedState:
+    """The store in numbers.  ``repeated``: samples that were here already; ``late``: taken out of order."""
+
+    series: int
+    stacks: int
+    memory_bytes: int
+    complete_from_ms: int
+    repeated: int
+    late: int
+    refused: Mapping[Refusal, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What of several pushes is taken, as columns: sample i is of series ``numbers[i]``; and what each push is told."""
+
+    numbers: Numbers
+    timestamps: Timestamps
+    values: Values
+    refused: Sequence[Refused]
+    repeated: int
+    late: int
+
+
+@dataclass(slots=True)
+class _Table:
+    """What is known of the series by number."""
+
+    members: list[Member | None] = field(default_factory=list)
+    newest_ms: Timestamps = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    newest: Values = field(default_factory=lambda: np.empty(0))
+    touched_ms: Timestamps = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    stack: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # -1 for none
+    row: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    near_scraped: Mask = field(default_factory=lambda: np.empty(0, dtype=np.bool_))  # of a target that is scraped
+    scraped: Mask = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    free: list[int] = field(default_factory=list)
+
+    @property
+    def series(self) -> int:
+        return len(self.members) - len(self.free)
+
+    def add(self, member: Member) -> None:
+        if self.free:
+            number = self.free.pop()
+            self.members[number] = member
+        else:
+            number = len(self.members)
+            self.members.append(member)
+            if number == len(self.newest_ms):
+                self._grow(number // 2 + 1024)
+        self.newest_ms[number], self.newest[number] = -1, np.nan
+        self.stack[number] = -1
+        self.near_scraped[number] = self.scraped[number] = False
+        member.number = number
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            member = self.members[number]
+            if member is not None:
+                member.number = -1
+                self.members[number] = None
+                self.free.append(number)
+                self.stack[number] = -1
+                self.near_scraped[number] = False
+
+    def labels(self, number: int) -> Labels:
+        member = self.members[number]
+        return member.labels if member is not None else Labels()
+
+    def _grow(self, room: int) -> None:
+        for name in ("newest_ms", "newest", "touched_ms", "stack", "row", "near_scraped", "scraped"):
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate([column, np.zeros(room, dtype=column.dtype)]))
+
+
+class PushedStore:
+    """One thread judges and publishes; any thread reads, and never waits: it sees what was published when it asked."""
+
+    def __init__(
+        self,
+        limits: PushLimits | None = None,
+        *,
+        targets: Collection[Labels] = (),
+        scraped: Callable[[Labels], bool] = lambda _labels: False,
+    ) -> None:
+        """``targets``: whom the console scrapes.  ``scraped(labels)``: whether it has a series of theirs from there, so that
+        it is not to be pushed.
+        """
+        self.roster = Roster()
+        self._limits = limits or PushLimits()
+        self._targets = frozenset(targets)
+        self._scraped = scraped
+        self._writing = threading.Lock()
+        self._table = _Table()
+        self._stacks: dict[int, Stack] = {}
+        self._of_target: dict[Labels, list[int]] = {}
+        self._next_stack = 0
+        self._views: tuple[View, ...] = ()
+        self._answers: dict[tuple[Matcher, ...], dict[Layout, tuple[Rows, tuple[Labels, ...]] | None]] = {}
+        self._complete_from_ms = 0
+        self._trimmed_ms = 0
+        self._counts: Counter[Refusal] = Counter()
+        self._repeated = self._late = 0
+
+    def judge(self, pushes: Sequence[Push], now_ms: int) -> Judged:
+        """Decide what of ``pushes`` is taken, as if they came one after the other.  Changes nothing a reader sees."""
+        with self._writing:
+            members = [member for push in pushes for member in push.members]
+            refused = [Refused(push.refused.counts.copy(), push.refused.example) for push in pushes]
+            owner = np.repeat(np.arange(len(pushes)), [push.samples for push in pushes])
+            timestamps = np.concatenate([push.timestamps for push in pushes])
+            values = np.concatenate([push.values for push in pushes])
+            numbers = np.fromiter((member.number for member in members), dtype=np.int64, count=len(members))
+            for position in np.flatnonzero(numbers < 0).tolist():
+                number, reason, words = self._number(members[position])
+                numbers[position] = number
+                if number < 0:
+                    refused[owner[position]].add(reason, f"{words}: {members[position].labels}")
+            for position in np.flatnonzero(self._table.scraped[numbers] & (numbers >= 0)).tolist():
+                refused[owner[position]].add(Refusal.SCRAPED, f"{_SCRAPED}: {members[position].labels}")
+                numbers[position] = -1
+            if (numbers < 0).any():
+                there = numbers >= 0
+                owner, numbers, timestamps, values = owner[there], numbers[there], timestamps[there], values[there]
+            self._table.touched_ms[numbers] = now_ms
+            known = Known(self._table.newest_ms, self._table.newest, self._cells)
+            verdicts = judge(numbers, timestamps, values, known, self._bounds(now_ms))
+            for verdict, (reason, words) in _WORDS.items():
+                wrong = np.flatnonzero(verdicts == verdict)
+                whose, first, samples = np.unique(owner[wrong], return_index=True, return_counts=True)
+                for push, position, count in zip(whose, wrong[first], samples, strict=True):
+                    labels = self._table.labels(int(numbers[position]))
+                    refused[push].add(reason, f"{words} {timestamps[position]} of {labels}", int(count))
+            taken = verdicts <= Verdict.LATE
+            return Judged(
+                numbers[taken],
+                timestamps[taken],
+                values[taken],
+                refused,
+                repeated=int((verdicts == Verdict.REPEATED).sum()),
+                late=int((verdicts == Verdict.LATE).sum()),
+            )
+
+    def labels(self, numbers: Numbers) -> Sequence[Labels]:
+        return [self._table.labels(number) for number in numbers.tolist()]
+
+    def publish(self, judged: Judged, now_ms: int) -> None:
+        """Let readers see what was judged, now that it is stored, and count it."""
+        with self._writing:
+            table = self._table
+            self._complete_from_ms = max(self._complete_from_ms, now_ms - self._limits.window_ms)
+            order = np.lexsort((judged.timestamps, judged.numbers))
+            numbers, timestamps, values = judged.numbers[order], judged.timestamps[order], judged.values[order]
+            newer = timestamps > table.newest_ms[numbers]
+            table.newest_ms[numbers[newer]] = timestamps[newer]  # of one series the last one stays: its newest
+            table.newest[numbers[newer]] = values[newer]
+            inside = timestamps > self._complete_from_ms
+            self._write(numbers[inside], timestamps[inside], values[inside])
+            for refused in judged.refused:
+                self._counts.update(refused.counts)
+            self._repeated += judged.repeated
+            self._late += judged.late
+            self._trim(now_ms)
+            self._views = tuple(stack.view for stack in self._stacks.values())
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+        """``SampleSource`` over what is in memory alone."""
+        return self.snapshot(matchers, start_ms, end_ms)[0]
+
+    def snapshot(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> tuple[Sequence[Block], int]:
+        """The blocks in (start_ms, end_ms], and the instant after which they are complete.
+
+        A block's ``labels`` is the same object for the same matchers until the stack's series change.
+        """
+        views, complete_from_ms = self._views, self._complete_from_ms
+        wanted = tuple(matchers)
+        answers = self._answers.get(wanted)
+        if answers is None:
+            answers = self._answers[wanted] = {}
+        bounds = np.array((start_ms, end_ms), dtype=np.int64)
+        blocks = []
+        for view in views:
+            layout = view.layout
+            try:
+                picked = answers[layout]
+            except KeyError:
+                picked = answers[layout] = layout.pick(wanted)
+            if picked is None:
+                continue
+            first, last = view.timestamps.searchsorted(bounds, "right").tolist()
+            if first < last:
+                rows, labels = picked
+                blocks.append(Block(labels, view.timestamps[first:last], view.values[rows, first:last]))
+        return blocks, complete_from_ms
+
+    def load(self, samples: SampleSource, now_ms: int) -> None:
+        """Fill an empty store with the window before ``now_ms`` of the series that were pushed."""
+        blocks, start_ms = recent(samples, now_ms, self._limits.window_ms, self._limits.memory_bytes // 2)
+        with self._writing:
+            for block in blocks:
+                room = self._limits.total_series - self._table.series
+                self._load(block if len(block.labels) <= room else Block(
+                    block.labels[:room], block.timestamps, block.values[:room]), now_ms)  # fmt: skip
+            self._complete_from_ms = max(self._complete_from_ms, start_ms)
+            self._views = tuple(stack.view for stack in self._stacks.values())
+
+    @property
+    def state(self) -> PushedState:
+        with self._writing:
+            return PushedState(
+                series=self._table.series,
+                stacks=len(self._stacks),
+                memory_bytes=self._memory(),
+                complete_from_ms=self._complete_from_ms,
+                repeated=self._repeated,
+                late=self._late,
+                refused=dict(self._counts),
+            )
+
+    def _load(self, block: Block, now_ms: int) -> None:
+        if not block.labels:
+            return
+        numbers = np.empty(len(block.labels), dtype=np.int64)
+        for row, labels in enumerate(block.labels):
+            member = self.roster.member(labels)
+            self._table.add(member)
+            numbers[row] = member.number
+        known = is_sample(block.values) | is_stale(block.values)
+        last = known.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
+        self._table.newest_ms[numbers] = np.where(known.any(axis=1), block.timestamps[last], -1)
+        self._table.newest[numbers] = block.values[np.arange(len(last)), last]
+        self._table.touched_ms[numbers] = now_ms
+        self._settle(self._open(Stack.of(numbers, block), target_of(block.labels[0])))
+
+    def _number(self, member: Member) -> tuple[int, Refusal, str]:
+        """The number of ``member``, a new one while there is room; -1 and why not."""
+        real = self.roster.adopt(member)
+        if real.number < 0:
+            near_scraped = target_of(real.labels) in self._targets
+            if near_scraped and self._scraped(real.labels):
+                return -1, Refusal.SCRAPED, _SCRAPED
+            if self._table.series >= self._limits.total_series:
+                most = self._limits.total_series
+                return -1, Refusal.TOTAL_SERIES, f"more than {most:,} pushed series in {_hours(self._limits.window_ms)}"
+            self._table.add(real)
+            self._table.near_scraped[real.number] = near_scraped
+        return real.number, Refusal.TOTAL_SERIES, ""
+
+    def _bounds(self, now_ms: int) -> Bounds:
+        return Bounds(
+            oldest_ms=now_ms - self._limits.kept_ms,
+            newest_ms=now_ms + self._limits.future_ms,
+            latest_ms=max(self._complete_from_ms, now_ms - self._limits.window_ms),
+            late_ms=self._limits.late_ms,
+        )
+
+    def _cells(self, numbers: Numbers, timestamps: Timestamps) -> Values:
+        found = np.full(len(numbers), np.nan)
+        stacks = self._table.stack[numbers]
+        for which in np.unique(stacks[stacks >= 0]).tolist():
+            mine = np.flatnonzero(stacks == which)
+            found[mine] = self._stacks[which].cells(self._table.row[numbers[mine]], timestamps[mine])
+        return found
+
+    def _write(self, numbers: Numbers, timestamps: Timestamps, values: Values) -> None:
+        """Into the stacks; samples sorted by series and instant."""
+        homeless = self._table.stack[numbers] < 0
+        if not homeless.all():  # first, so that new series find the new instants of old ones
+            self._fill(numbers[~homeless], timestamps[~homeless], values[~homeless])
+        if homeless.any():
+            numbers, timestamps, values = numbers[homeless], timestamps[homeless], values[homeless]
+            fresh, first = np.unique(numbers, return_index=True)
+            self._house(fresh, timestamps[first])
+            self._fill(numbers, timestamps, values)
+
+    def _fill(self, numbers: Numbers, timestamps: Timestamps, values: Values) -> None:
+        stacks = self._table.stack[numbers]
+        order = np.argsort(stacks, kind="stable")
+        which, starts = np.unique(stacks[order], return_index=True)
+        for stack, mine in zip(which.tolist(), np.split(order, starts[1:]), strict=True):
+            self._stacks[stack].write(self._table.row[numbers[mine]], timestamps[mine], values[mine])
+
+    def _house(self, numbers: Numbers, first_ms: Timestamps) -> None:
+        """Give each series a row: in a stack of its target or, failing that, of anybody, that has its first instant."""
+        together: dict[tuple[Labels, int], list[int]] = {}
+        for number, instant in zip(numbers.tolist(), first_ms.tolist(), strict=True):
+            together.setdefault((target_of(self._table.labels(number)), instant), []).append(number)
+        newest = {stack.newest_ms: which for which, stack in self._stacks.items()}
+        for (target, instant), group in together.items():
+            rest = group
+            while rest:
+                which = self._home(target, instant, newest)
+                if which is None:
+                    which = self._open(Stack(), target)
+                    newest[instant] = which
+                stack = self._stacks[which]
+                room = self._limits.stack_series - stack.series
+                mine, rest = np.array(rest[:room], dtype=np.int64), rest[room:]
+                stack.add_rows(mine, self.labels(mine))
+                self._settle(which)
+                if which not in self._of_target.setdefault(target, []):
+                    self._of_target[target].append(which)
+
+    def _home(self, target: Labels, instant: int, newest: Mapping[int, int]) -> int | None:
+        own = [
+            which
+            for which in self._of_target.get(target, ())
+            if which in self._stacks and self._stacks[which].series < self._limits.stack_series
+        ]
+        for which in own:
+            if not np.isnan(self._at(which, instant)):
+                return which
+        shared = newest.get(instant)
+        if shared is not None and self._stacks[shared].series < self._limits.stack_series:
+            return shared
+        return next((which for which in own if instant > self._stacks[which].newest_ms), None)
+
+    def _at(self, which: int, instant: int) -> float:
+        """NaN when the stack has no such instant."""
+        axis = self._stacks[which].view.timestamps
+        position = int(axis.searchsorted(instant))
+        return float(axis[position]) if position < len(axis) and axis[position] == instant else np.nan
+
+    def _open(self, stack: Stack, target: Labels) -> int:
+        which = self._next_stack
+        self._next_stack += 1
+        self._stacks[which] = stack
+        self._of_target.setdefault(target, []).append(which)
+        return which
+
+    def _settle(self, which: int) -> int:
+        """Note where the rows of a stack are."""
+        numbers = self._stacks[which].numbers
+        self._table.stack[numbers] = which
+        self._table.row[numbers] = np.arange(len(numbers))
+        return which
+
+    def _trim(self, now_ms: int) -> None:
+        """Forget what is older than the window, and move series to stacks of their rhythm, now and then."""
+        if now_ms - self._trimmed_ms >= _TRIM_EVERY_MS:
+            self._trimmed_ms = now_ms
+            for which in list(self._stacks):
+                self._tidy(which, now_ms - self._limits.window_ms)
+            table = self._table
+            idle = (table.stack < 0) & (table.touched_ms < now_ms - _IDLE_MS)
+            table.remove(number for number in np.flatnonzero(idle).tolist() if number < len(table.members))
+            self._find_scraped()
+            self._of_target = {
+                target: left
+                for target, stacks in self._of_target.items()
+                if (left := [which for which in stacks if which in self._stacks])
+            }
+            self.roster.forget_unnumbered()
+            if len(self._answers) > _QUESTIONS:
+                self._answers = {}
+            alive = {stack.view.layout for stack in self._stacks.values()}
+            for answers in list(self._answers.values()):
+                for layout in [layout for layout in list(answers) if layout not in alive]:
+                    del answers[layout]
+        while self._memory() > self._limits.memory_bytes:
+            largest = max(self._stacks.values(), key=lambda stack: stack.memory_bytes)
+            if largest.columns <= _FEWEST_COLUMNS:
+                break
+            self._forget(largest, max(1, largest.columns // 4))
+            largest.keep(np.arange(largest.series))
+
+    def _tidy(self, which: int, horizon_ms: int) -> None:
+        stack = self._stacks[which]
+        self._forget(stack, max(stack.older_than(horizon_ms), stack.columns - self._limits.columns))
+        gone = self._table.newest_ms[stack.numbers] <= horizon_ms
+        if gone.all():
+            self._table.remove(stack.numbers.tolist())
+            del self._stacks[which]
+            return
+        if gone.mean() > 0.25:
+            self._table.remove(stack.numbers[gone].tolist())
+            stack.keep(np.flatnonzero(~gone))
+            self._settle(which)
+        apart = stack.misfits()
+        if len(apart):
+            target = target_of(self._table.labels(int(stack.numbers[apart[0]])))
+            self._settle(self._open(stack.split(apart), target))
+            stack.keep(np.setdiff1d(np.arange(stack.series), apart))
+            self._settle(which)
+
+    def _find_scraped(self) -> None:
+        """Series that are scraped by now keep their samples, but take no more."""
+        for number in np.flatnonzero(self._table.near_scraped).tolist():
+            self._table.scraped[number] = self._scraped(self._table.labels(number))
+
+    def _forget(self, stack: Stack, columns: int) -> None:
+        if columns > 0:
+            # Moved before the columns go, so that no reader takes a trimmed stack for a complete one.
+            self._complete_from_ms = max(self._complete_from_ms, stack.instant_of(columns - 1))
+            stack.drop_oldest(columns)
+
+    def _memory(self) -> int:
+        return sum(stack.memory_bytes for stack in self._stacks.values())
+
+
+def _hours(milliseconds: int) -> str:
+    return f"{milliseconds / 3_600_000:g} h"
