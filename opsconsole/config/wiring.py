@@ -13,6 +13,7 @@ from dashboards.registry import BY_NAME as BOARDS_BY_NAME
 from opsconsole.alerting.rule import Rule
 from opsconsole.alerting.rulebook import RuleBook
 from opsconsole.alerting.state import State
+from opsconsole.ingest.otlp_metrics import OtlpMetricsDecoder
 from opsconsole.ingest.remote_write import RemoteWriteDecoder
 from opsconsole.ingest.scrape import Scraper
 from opsconsole.ingest.target import Target
@@ -96,7 +97,9 @@ def build() -> Graph:
             hub=hub,
             public_url=env.PUBLIC_URL,
             recorder=recorder,
-            receivers=Receivers(intake, RemoteWriteDecoder(intake.roster)),
+            receivers=Receivers(
+                intake, RemoteWriteDecoder(intake.roster), OtlpMetricsDecoder(intake.roster, pushed.newest)
+            ),
             exemplars=exemplars,
             metadata=metadata,
             rules=rules,

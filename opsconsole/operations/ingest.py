@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from opsconsole.ingest import remote_write, snappy
+from opsconsole.ingest import otlp_metrics, remote_write, snappy
 from opsconsole.ingest.limits import IngestLimits, UnsupportedEncoding, unpack
 from opsconsole.ingest.otlp import decode_traces, encode_response, media_type
 from opsconsole.ingest.push import Push, Refused
@@ -28,6 +28,7 @@ class Receivers:
 
     intake: Intake
     remote_write: remote_write.RemoteWriteDecoder
+    otlp_metrics: otlp_metrics.OtlpMetricsDecoder
 
 
 def accept_traces(console: Console, body: bytes, content_type: str, content_encoding: str) -> bytes:
@@ -52,6 +53,14 @@ def accept_remote_write(console: Console, body: bytes, content_type: str, conten
         raise UnsupportedEncoding(f"content encoding {content_encoding!r} is not supported; send snappy (block format)")
     receivers = _receivers(console)
     return _take(console, receivers.remote_write.decode(snappy.unpack(body, _LIMITS.push_bytes)))
+
+
+def accept_metrics(console: Console, body: bytes, content_type: str, content_encoding: str) -> bytes:
+    """Take an OTLP metrics request; answers, blocks and raises as ``accept_traces``."""
+    media_type(content_type)  # a wrong one is said before a wrong encoding
+    unpacked = unpack(body, content_encoding, _LIMITS.push_bytes)
+    push = _receivers(console).otlp_metrics.decode(unpacked, content_type, console.clock.now_ms())
+    return otlp_metrics.encode_response(content_type, _take(console, push))
 
 
 def _take(console: Console, push: Push) -> Refused:

@@ -255,6 +255,14 @@ class PushedStore:
                 blocks.append(Block(labels, view.timestamps[first:last], view.values[rows, first:last]))
         return blocks, complete_from_ms
 
+    def newest(self, member: Member) -> tuple[int, float] | None:
+        """The newest instant and value of a series, None when nothing is known of it."""
+        with self._writing:
+            number = member.number
+            if number < 0 or self._table.newest_ms[number] < 0:
+                return None
+            return int(self._table.newest_ms[number]), float(self._table.newest[number])
+
     def load(self, samples: SampleSource, now_ms: int) -> None:
         """Fill an empty store with the window before ``now_ms`` of the series that were pushed."""
         blocks, start_ms = recent(samples, now_ms, self._limits.window_ms, self._limits.memory_bytes // 2)

@@ -135,9 +135,7 @@ class SampleStore:
         """``SampleSource``: the samples in (start_ms, end_ms], one block a target."""
         return self._blocks(self._matching(matchers), start_ms, end_ms)
 
-    def select_part(
-        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, pushed: bool
-    ) -> Sequence[Block]:
+    def select_part(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, pushed: bool) -> Sequence[Block]:
         series = [one for one in self._matching(matchers) if (one[1] in self._pushed) is pushed]
         return self._blocks(series, start_ms, end_ms)
 
@@ -166,9 +164,7 @@ class SampleStore:
         if not unseen:
             return
         lines = (
-            orjson.dumps(
-                {"id": series_id, "name": one.metric, "labels": dict(one), "seen": today, "pushed": pushed}
-            )
+            orjson.dumps({"id": series_id, "name": one.metric, "labels": dict(one), "seen": today, "pushed": pushed})
             for series_id, one in unseen.items()
         )
         self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)

@@ -177,7 +177,9 @@ def test_nothing_is_missing_and_nothing_doubled_after_restarts_on_both_sides(
     print(f"{len(theirs)} series, {sum(map(len, theirs.values()))} samples compared")
     assert theirs.keys() == ours.keys()
     for series, expected in theirs.items():
-        assert ours[series] == expected, f"{series}: missing {expected - ours[series]}, too much {ours[series] - expected}"
+        assert ours[series] == expected, (
+            f"{series}: missing {expected - ours[series]}, too much {ours[series] - expected}"
+        )
     assert len(theirs) > SERIES
     refused = [line for line in console_metrics(console) if line.startswith("opsconsole_pushed_refused_samples_total{")]
     assert [line for line in refused if not line.endswith(" 0.0")] == []
