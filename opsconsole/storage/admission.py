@@ -67,7 +67,7 @@ def judge(numbers: Numbers, timestamps: Timestamps, values: Values, known: Known
     again[1:] = (number[1:] == number[:-1]) & (instant[1:] == instant[:-1])
     if again.any():
         first = np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))
-        unheld = again & ~_something(held)
+        unheld = again & ~_something(held) & (verdicts[first] <= Verdict.LATE)
         held[unheld] = value[first[unheld]]
 
     here = _something(held)
