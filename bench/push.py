@@ -166,7 +166,7 @@ def main() -> None:
                     print(json.dumps(row))
                 own = httpx.get(f"{servers[0].url}/metrics").text.splitlines()
                 memory = next(float(line.split()[1]) for line in own if line.startswith("opsconsole_pushed_bytes "))
-                stacks = next(float(line.split()[1]) for line in own if line.startswith("opsconsole_pushed_stacks "))
+                stacks = next(float(line.split()[1]) for line in own if line.startswith("opsconsole_pushed_sheets "))
         finally:
             for server in servers:
                 server.process.send_signal(signal.SIGTERM)
@@ -177,7 +177,7 @@ def main() -> None:
         "machine": f"{os.cpu_count()} cores",
         "results": results,
         "bytes_a_series_in_memory": round(memory / SERIES),
-        "stacks": int(stacks),
+        "sheets": int(stacks),
     }
     (Path(__file__).parent / "push.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps({key: value for key, value in report.items() if key != "results"}))

@@ -92,7 +92,7 @@ def _pushes(intake: Intake) -> Iterable[Metric]:
     yield from _commit("pushed_samples", intake.state)
     pushed = intake.pushed
     yield GaugeMetricFamily("opsconsole_pushed_series", "Pushed series in memory.", pushed.series)
-    yield GaugeMetricFamily("opsconsole_pushed_stacks", "How many blocks hold them.", pushed.stacks)
+    yield GaugeMetricFamily("opsconsole_pushed_sheets", "How many matrices hold them.", pushed.sheets)
     yield GaugeMetricFamily("opsconsole_pushed_bytes", "Bytes of their values.", pushed.memory_bytes)
     yield CounterMetricFamily("opsconsole_pushed_repeated_samples", "Samples that were here already.", pushed.repeated)
     yield CounterMetricFamily("opsconsole_pushed_late_samples", "Samples taken out of order.", pushed.late)

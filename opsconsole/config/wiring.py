@@ -91,7 +91,7 @@ def build() -> Graph:
             profile=profile,
             boards=BOARDS_BY_NAME,
             alerts=ALERTS_BY_NAME,
-            engine=Engine(History(head, samples, pushed)),
+            engine=Engine(History(head, samples, pushed, moved=samples.moved)),
             spans=spans,
             scraper=_scraper(targets, recorder, clock),
             hub=hub,

@@ -19,7 +19,7 @@ from opsconsole.series.labels import METRIC_NAME, Labels
 
 from .exposition import Exposition, ExpositionParser, MalformedExposition
 from .limits import IngestLimits
-from .scraped import Scrape
+from .scraped import OWN_SERIES, Scrape
 from .target import Target
 
 __all__ = ["Scrape", "ScrapeSink", "Scraper", "Target", "TargetState", "TargetStatus"]
@@ -27,7 +27,6 @@ __all__ = ["Scrape", "ScrapeSink", "Scraper", "Target", "TargetState", "TargetSt
 log = structlog.get_logger(__name__)
 
 _ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5"
-_OWN_SERIES = ("up", "scrape_duration_seconds", "scrape_samples_scraped")
 _NOTHING = Exposition((), np.empty(0))
 
 
@@ -77,7 +76,7 @@ class Scraper:
         self._status = {labels: TargetStatus(target) for labels, target in self._targets.items()}
         self._parsers = {labels: ExpositionParser(labels) for labels in self._targets}
         self._own_series = {
-            labels: tuple(Labels.of(labels, **{METRIC_NAME: name}) for name in _OWN_SERIES) for labels in self._targets
+            labels: tuple(Labels.of(labels, **{METRIC_NAME: name}) for name in OWN_SERIES) for labels in self._targets
         }
         self._layouts = {labels: _Layout((), own) for labels, own in self._own_series.items()}
         self._loops: list[asyncio.Task[None]] = []

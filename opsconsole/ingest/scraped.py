@@ -12,6 +12,9 @@ from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.labels import Labels
 from opsconsole.series.metadata import Metadata
 
+OWN_SERIES = ("up", "scrape_duration_seconds", "scrape_samples_scraped")
+"""What the scraper says of every scrape, also of one that failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scrape:

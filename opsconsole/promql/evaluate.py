@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import NAN_SAMPLE, STALE, Block, Mask, Timestamps, Values
+from opsconsole.series.stack import Stack
 
 from . import binary, windows
 from .aggregate import aggregate, aggregate_by, count_values
@@ -75,31 +76,34 @@ class Evaluation:
             raise PromQLError(f"expected a range vector, not a {node.kind.value}")
         ends = self._shifted(node)
         parts = []
-        for block in self._blocks(node, ends):
-            values, present = windows.over(block, ends, node.window_ms, function)
-            parts.append(Vector(block.labels, values, present))
+        for stack in self._stacks(node, ends):
+            values, present = windows.over(stack, ends, node.window_ms, function)
+            parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
 
     def sample_times(self, node: Selector) -> Vector:
         """When the samples of a selector were taken, in Unix seconds."""
-        return self._latest(node, lambda values, present, taken: (np.broadcast_to(taken / 1000, values.shape), present))
+        return self._latest(node, lambda _, present, taken: (taken / 1000, present))
 
     def blocks(self, node: Range) -> list[Block]:
         """The samples of a range vector at a single instant."""
-        return self._blocks(node, self._shifted(node))
+        ends = self._shifted(node)
+        blocks = (block for stack in self._stacks(node, ends) for block in stack.blocks())
+        start_ms, end_ms = int(ends[0]) - node.window_ms, int(ends[0])
+        return [part for block in blocks if (part := block.within(start_ms, end_ms)) is not None]
 
     def _latest(self, node: Selector, choose: Callable[[Values, Mask, Timestamps], tuple[Values, Mask]]) -> Vector:
         instants = self._shifted(node)
         parts = []
-        for block in fetch(self.source, node, instants, self.lookback_ms):
-            values, present = choose(*windows.latest(block, instants, self.lookback_ms))
-            parts.append(Vector(block.labels, values, present))
+        for stack in fetch(self.source, node, instants, self.lookback_ms):
+            values, present = choose(*windows.latest(stack, instants, self.lookback_ms))
+            parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
 
     def _shifted(self, node: Selector | Range | Subquery) -> Timestamps:
         return shifted(self.steps, node.shift, self.start_ms, self.end_ms)
 
-    def _blocks(self, node: Range | Subquery, ends: Timestamps) -> list[Block]:
+    def _stacks(self, node: Range | Subquery, ends: Timestamps) -> list[Stack]:
         if isinstance(node, Range):
             return fetch(self.source, node.selector, ends, node.window_ms)
         step = node.step_ms or _DEFAULT_SUBQUERY_STEP_MS
@@ -109,7 +113,7 @@ class Evaluation:
             return []
         inner = Evaluation(self.source, steps, self.start_ms, self.end_ms, self.lookback_ms).vector(node.expr)
         samples = np.where(np.isnan(inner.values), NAN_SAMPLE, inner.values)
-        return [Block(inner.labels, steps, np.where(inner.present, samples, STALE))] if inner.labels else []
+        return [Stack.of(Block(inner.labels, steps, np.where(inner.present, samples, STALE)))] if inner.labels else []
 
     def _aggregate(self, node: Aggregate) -> Vector:
         if node.param is None:

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from opsconsole.series.block import Block, Timestamps, is_sample, is_stale
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, LabelSets
+from opsconsole.series.stack import BEFORE, Stack
 
 from .plan import Anchor, Selector, Shift
 from .source import SampleSource
+
+_NARROW = 64  # series below which a block is not worth a turn of its own
 
 
 def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: int) -> Timestamps:
@@ -28,10 +31,31 @@ def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: 
     return instants - shift.offset_ms
 
 
-def fetch(source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int) -> list[Block]:
-    """The blocks of a selector for windows that end at ``instants``; every series stands in one of them."""
-    blocks = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
-    return joined([block for block in blocks if block.labels and block.timestamps.size])
+def fetch(source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int) -> list[Stack]:
+    """What a selector means for windows that end at ``instants``; every series stands in one of the stacks."""
+    found = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
+    blocks = [samples for samples in found if isinstance(samples, Block) and samples.labels and samples.timestamps.size]
+    return [*(samples for samples in found if isinstance(samples, Stack)), *stacked(joined(blocks))]
+
+
+def stacked(blocks: Sequence[Block]) -> list[Stack]:
+    """The same samples; blocks of few series are laid into one stack, each with a clock of its own."""
+    narrow = [block for block in blocks if len(block.labels) < _NARROW]
+    if len(narrow) < 2:
+        return [Stack.of(block) for block in blocks]
+    columns = max(block.timestamps.size for block in narrow)
+    clocks = np.full((len(narrow), columns), BEFORE)
+    cells = np.full((sum(len(block.labels) for block in narrow), columns), np.nan)
+    clock = np.repeat(np.arange(len(narrow)), [len(block.labels) for block in narrow])
+    row = 0
+    for number, block in enumerate(narrow):  # to the right, so that columns are about as long ago in all of them
+        first = columns - block.timestamps.size
+        clocks[number, first:] = block.timestamps
+        cells[row : row + len(block.labels), first:] = block.values
+        row += len(block.labels)
+    labels = LabelSets(labels for block in narrow for labels in block.labels)
+    together = Stack(labels, clocks, clock, cells, np.arange(row))
+    return [together, *(Stack.of(block) for block in blocks if len(block.labels) >= _NARROW)]
 
 
 def joined(blocks: Sequence[Block]) -> list[Block]:

@@ -7,13 +7,15 @@ from typing import Protocol
 
 from opsconsole.series.block import Block
 from opsconsole.series.matcher import Matcher
+from opsconsole.series.stack import Stack
+
+Samples = Block | Stack
 
 
 class SampleSource(Protocol):
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
-        """Blocks that hold every series the matchers mean and its samples in (start_ms, end_ms].
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
+        """Every series the matchers mean and its samples in (start_ms, end_ms]; stacks may hold some around them.
 
-        Only matching rows; a series may stand in several blocks when its target restarted under a new layout, never
-        twice at one instant.
+        A series may stand in several blocks, never twice at one instant; in a stack and elsewhere it may not.
         """
         ...

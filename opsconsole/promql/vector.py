@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import Mask, Values
-from opsconsole.series.labels import METRIC_NAME, Labels
+from opsconsole.series.labels import Labels, LabelSets, derived
 
 from .error import PromQLError
 from .plan import Grouping
@@ -39,7 +40,7 @@ class Vector:
         if len(parts) == 1:
             return parts[0]
         return cls(
-            [labels for part in parts for labels in part.labels],
+            _joined([part.labels for part in parts]),
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.present for part in parts]),
         )
@@ -53,14 +54,22 @@ class Vector:
 
         Raises ``PromQLError`` where two of them are present at one instant.
         """
-        nameless = [labels.without_metric() for labels in self.labels]
+        nameless, one_name = derived(self.labels, "without metric", _nameless)
         vector = Vector(nameless, self.values, self.present)
-        if len({labels.get(METRIC_NAME) for labels in self.labels}) <= 1:
-            return vector  # what was different under one name stays different
-        return merged(vector)
+        return vector if one_name else merged(vector)  # what was different under one name stays different
 
 
-@dataclass(frozen=True, slots=True)
+def _nameless(labels: Sequence[Labels]) -> tuple[LabelSets, bool]:
+    """The label sets without metric names, and whether all of them had the same one."""
+    return LabelSets(one.without_metric() for one in labels), len({one.metric for one in labels}) <= 1
+
+
+def _joined(parts: Sequence[Sequence[Labels]]) -> Sequence[Labels]:
+    sets = [part for part in parts if isinstance(part, LabelSets)]
+    return LabelSets.joined(sets) if len(sets) == len(parts) else [labels for part in parts for labels in part]
+
+
+@dataclass(frozen=True)
 class Groups:
     """The rows of a vector in G groups.
 
@@ -72,21 +81,25 @@ class Groups:
 
     @classmethod
     def of(cls, labels: Sequence[Labels], grouping: Grouping) -> Groups:
+        return derived(labels, grouping, lambda sets: cls._of(sets, grouping))
+
+    @classmethod
+    def _of(cls, labels: Sequence[Labels], grouping: Grouping) -> Groups:
         numbers: dict[tuple[tuple[str, str], ...], int] = {}
         key = grouping.key
         ids = [numbers.setdefault(key(each), len(numbers)) for each in labels]
-        return cls([Labels(each) for each in numbers], np.array(ids, dtype=np.intp))
+        return cls(LabelSets(Labels(each) for each in numbers), np.array(ids, dtype=np.intp))
 
-    @property
+    @cached_property
     def order(self) -> NDArray[np.intp]:
         """intp[S]: the rows, group after group, in their old order within each."""
         return np.argsort(self.ids, kind="stable")
 
-    @property
+    @cached_property
     def sizes(self) -> NDArray[np.intp]:
         return np.bincount(self.ids, minlength=len(self.labels))
 
-    @property
+    @cached_property
     def starts(self) -> NDArray[np.intp]:
         """intp[G]: where each group begins in ``order``."""
         sizes = self.sizes

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opsconsole.series.block import Block, Mask, Timestamps, Values, is_sample, is_stale
+from opsconsole.series.block import Mask, Timestamps, Values, is_sample, is_stale
+from opsconsole.series.stack import Index, Stack
 
-Index = NDArray[np.intp]
+from .ticks import Ticks, reached
+
 Cell = TypeVar("Cell", bound=np.generic)
+
+_ROWS = 512  # worked on at a time: their cells stay in the processor's cache
+_WIDE = 16  # series a clock from which on a clock is worth a turn of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,75 +70,96 @@ def cells(rows: NDArray[Cell], index: NDArray[Any]) -> NDArray[Cell]:
     return found
 
 
-def over(block: Block, ends_ms: Timestamps, window_ms: int, function: RangeFunction) -> tuple[Values, Mask]:
+def over(stack: Stack, ends_ms: Timestamps, window_ms: int, function: RangeFunction) -> tuple[Values, Mask]:
     """(values, present) of shape [S, T]: the function over the windows that end at each of ``ends_ms``.
 
-    Rows without a gap share their windows.  Rows with gaps are computed again, each with its own.
+    Series without a gap share the windows of their clock.  Series with gaps have windows of their own.
     """
-    shared = _shared(block, ends_ms, window_ms)
-    values, present = _full(function(shared), len(block.labels))
-    sampled = is_sample(block.values)
-    sparse = np.flatnonzero(~sampled.all(axis=1))
-    if sparse.size:
-        values, present = np.array(values), np.array(present)
-        values[sparse], present[sparse] = function(_compacted(shared, sparse, sampled[sparse]))
+    ticks = Ticks.of(stack.clocks, ends_ms, window_ms)
+    series = len(stack.labels)
+    gapped = stack.traits.last_gap >= ticks.lo[stack.clock, 0]
+    values, present = np.empty((series, ends_ms.size)), np.empty((series, ends_ms.size), dtype=bool)
+    for part, windows in _parts(stack, ticks, gapped):
+        values[part], present[part] = function(windows)
     return values, present
 
 
-def latest(block: Block, at_ms: Timestamps, lookback_ms: int) -> tuple[Values, Mask, Timestamps]:
-    """(values, present, timestamps) of the newest sample in ``(t - lookback, t]``; [S, T] each, the last one [1 or S, T].
+def latest(stack: Stack, at_ms: Timestamps, lookback_ms: int) -> tuple[Values, Mask, Timestamps]:
+    """(values, present, timestamps) of the newest sample in ``(t - lookback, t]``, [S, T] each.
 
     Where a series was ended, what came before does not count; where nothing is known of it, the sample before does.
     """
-    newest = np.searchsorted(block.timestamps, at_ms, side="right") - 1
+    newest = reached(stack.clocks, at_ms) - 1  # [N, T]
     cell = np.maximum(newest, 0)
-    values, timestamps = block.values[:, cell], block.timestamps[cell][np.newaxis]
-    recent = (newest >= 0) & (timestamps > at_ms - lookback_ms)
+    taken = np.take_along_axis(stack.clocks, cell, axis=1)
+    recent = (newest >= 0) & (taken > at_ms - lookback_ms)
+    for clock, ends in stack.ends.items():
+        ended = np.searchsorted(ends, at_ms, side="right") - 1
+        recent[clock] &= ~((ended >= 0) & (ends[np.maximum(ended, 0)] > taken[clock]))
+    values = np.empty((len(stack.labels), at_ms.size))
+    for part, clock in _by_clock(stack):
+        values[part] = cells(stack.cells[stack.rows[part]], cell[clock])
+    timestamps, recent = taken[stack.clock], recent[stack.clock]
     present = is_sample(values) & recent
     unknown = recent & ~present
     if unknown.any():
         rows = np.flatnonzero((unknown & ~is_stale(values)).any(axis=1))
         if rows.size:
-            values[rows], present[rows], taken = _looked_back(block, rows, newest, at_ms - lookback_ms)
-            timestamps = np.repeat(timestamps, len(values), axis=0)
-            timestamps[rows] = taken
+            values[rows], present[rows], timestamps[rows] = _looked_back(
+                stack, rows, np.where(recent, newest[stack.clock], -1)[rows], at_ms - lookback_ms
+            )
     return values, present, timestamps
 
 
-def _looked_back(block: Block, rows: Index, newest: Index, after_ms: Timestamps) -> tuple[Values, Mask, Timestamps]:
-    """Of ``rows``, the newest cell up to ``newest`` of which something is known; as ``latest``."""
-    values = block.values[rows]
+def _looked_back(stack: Stack, series: Index, newest: Index, after_ms: Timestamps) -> tuple[Values, Mask, Timestamps]:
+    """Of some series, the newest cell up to ``newest`` of which something is known; as ``latest``."""
+    values = stack.cells[stack.rows[series]]
     known = is_sample(values) | is_stale(values)
     before = np.maximum.accumulate(np.where(known, np.arange(values.shape[1]), -1), axis=1)
-    cell = np.where(newest >= 0, before[:, np.maximum(newest, 0)], -1)
+    cell = np.where(newest >= 0, np.take_along_axis(before, np.maximum(newest, 0), axis=1), -1)
     found = cells(values, np.maximum(cell, 0))
-    taken = block.timestamps[np.maximum(cell, 0)]
+    taken = np.take_along_axis(stack.clocks[stack.clock[series]], np.maximum(cell, 0), axis=1)
     return found, is_sample(found) & (cell >= 0) & (taken > after_ms), taken
 
 
-def _shared(block: Block, ends_ms: Timestamps, window_ms: int) -> Windows:
-    starts_ms = ends_ms - window_ms
-    lo = np.searchsorted(block.timestamps, starts_ms, side="right")
-    hi = np.searchsorted(block.timestamps, ends_ms, side="right")
-    return Windows(block.timestamps[np.newaxis], block.values, lo[np.newaxis], hi[np.newaxis], starts_ms, ends_ms)
+def _by_clock(stack: Stack) -> Iterator[tuple[slice, slice | Index]]:
+    """(series, their clocks): a clock at a time where it has many series, else many series, each with its clock."""
+    if len(stack.labels) >= _WIDE * len(stack.clocks):
+        for number, (first, last) in enumerate(zip(stack.bounds[:-1].tolist(), stack.bounds[1:].tolist(), strict=True)):
+            if first < last:
+                yield slice(first, last), slice(number, number + 1)
+    else:
+        for first in range(0, len(stack.labels), _ROWS):
+            part = slice(first, first + _ROWS)
+            yield part, stack.clock[part]
 
 
-def _compacted(shared: Windows, rows: Index, sampled: Mask) -> Windows:
-    """The windows of these rows, with the samples of each moved together and the gaps to the end."""
+def _parts(stack: Stack, ticks: Ticks, gapped: Mask) -> Iterator[tuple[Index, Windows]]:
+    for part, clock in _by_clock(stack):
+        whole = np.flatnonzero(~gapped[part])
+        if whole.size:
+            mine = clock if isinstance(clock, slice) else clock[whole]
+            series = whole + part.start
+            yield series, ticks.windows(stack.clocks[mine], stack.cells[stack.rows[series]], mine)
+    holes = np.flatnonzero(gapped)
+    for first in range(0, holes.size, _ROWS):
+        series = holes[first : first + _ROWS]
+        yield series, _compacted(stack, ticks, series)
+
+
+def _compacted(stack: Stack, ticks: Ticks, series: Index) -> Windows:
+    """The windows of these series, with the samples of each moved together and the gaps to the end."""
+    clock = stack.clock[series]
+    values = stack.cells[stack.rows[series]]
+    sampled = is_sample(values)
     order = np.argsort(~sampled, axis=1, kind="stable")
-    before = np.zeros((len(rows), sampled.shape[1] + 1), dtype=np.intp)  # samples before each cell
+    before = np.zeros((len(series), sampled.shape[1] + 1), dtype=np.intp)  # samples before each cell
     np.cumsum(sampled, axis=1, out=before[:, 1:])
     return Windows(
-        shared.timestamps[0][order],
-        np.take_along_axis(shared.values[rows], order, axis=1),
-        before[:, shared.lo[0]],
-        before[:, shared.hi[0]],
-        shared.starts_ms,
-        shared.ends_ms,
+        np.take_along_axis(stack.clocks[clock], order, axis=1),
+        np.take_along_axis(values, order, axis=1),
+        np.take_along_axis(before, ticks.lo[clock], axis=1),
+        np.take_along_axis(before, ticks.hi[clock], axis=1),
+        ticks.starts_ms,
+        ticks.ends_ms,
     )
-
-
-def _full(result: tuple[Values, Mask], series: int) -> tuple[Values, Mask]:
-    values, present = result
-    shape = (series, values.shape[1])
-    return np.broadcast_to(values, shape), np.broadcast_to(present, shape)

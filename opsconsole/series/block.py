@@ -38,6 +38,17 @@ class Block:
     timestamps: Timestamps
     values: Values
 
+    def blocks(self) -> Sequence[Block]:
+        """Itself, as a stack gives its own."""
+        return (self,)
+
+    def within(self, start_ms: int, end_ms: int) -> Block | None:
+        """The part in (start_ms, end_ms]; None when there is none."""
+        first, last = np.searchsorted(self.timestamps, (start_ms, end_ms), side="right")
+        if first == last:
+            return None
+        return Block(self.labels, self.timestamps[first:last], self.values[:, first:last])
+
 
 def is_sample(values: Values) -> Mask:
     """Which cells of a block hold a sample."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 METRIC_NAME = "__name__"
+
+_DERIVATIONS = 64  # kept of one tuple of label sets; a board asks for a handful
 
 
 class Labels(tuple[tuple[str, str], ...]):
@@ -56,6 +61,49 @@ class Labels(tuple[tuple[str, str], ...]):
         metric = self.metric
         quoted = ", ".join(f"{name}={quote(value)}" for name, value in self if name != METRIC_NAME)
         return f"{metric}{{{quoted}}}" if quoted or not metric else metric
+
+
+class LabelSets(tuple[Labels, ...]):
+    """The label sets of S series that are asked about again and again; what was found out about them stays with them.
+
+    A query spends more on names than on numbers when it groups thousands of series anew.  Whoever holds samples gives
+    the same object for the same question until its series change, so whatever is derived from names is derived once.
+    """
+
+    _derived: dict[Hashable, Any]
+
+    def __new__(cls, labels: Iterable[Labels] = ()) -> LabelSets:
+        made = super().__new__(cls, labels)
+        made._derived = {}
+        return made
+
+    @classmethod
+    def joined(cls, parts: Sequence[LabelSets]) -> LabelSets:
+        """All of ``parts``, one after the other; the same object for the same parts."""
+        if len(parts) == 1:
+            return parts[0]
+        found, others = parts[0].derive(
+            ("joined", *map(id, parts[1:])),
+            lambda first: (cls(one for part in (first, *parts[1:]) for one in part), parts[1:]),
+        )
+        del others  # kept beside the answer, so that no other object can take the identity of one of them
+        return found
+
+    def derive(self, key: Hashable, compute: Callable[[LabelSets], T]) -> T:
+        """``compute(self)``, remembered under ``key``."""
+        try:
+            known: T = self._derived[key]
+        except KeyError:
+            known = compute(self)
+            if len(self._derived) >= _DERIVATIONS:
+                self._derived.clear()
+            self._derived[key] = known
+        return known
+
+
+def derived(labels: Sequence[Labels], key: Hashable, compute: Callable[[Sequence[Labels]], T]) -> T:
+    """``compute(labels)``, remembered where they are ``LabelSets``."""
+    return labels.derive(key, compute) if isinstance(labels, LabelSets) else compute(labels)
 
 
 def quote(value: str) -> str:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opsconsole.ingest.scraped import OWN_SERIES
 from opsconsole.promql.source import SampleSource
-from opsconsole.series.block import Block
+from opsconsole.series.block import Block, is_sample, is_stale
 from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
+from opsconsole.series.stack import Index, Stack
 
-from .matrix import TargetMatrix
-from .timeline import join, target_of
+from .slab import Slab, Track
+from .timeline import by_target, join, target_of
 
 _TRIM_EVERY_MS = 30_000
 _LOAD_SLICE_MS = 900_000
 _FEWEST_COLUMNS = 16  # a target keeps these even under pressure
+_SLAB_ROWS = 4_096  # a slab with as many takes no further targets, so that moving one stays a matter of milliseconds
 
 
 class Refusal(StrEnum):
@@ -78,13 +81,22 @@ class HeadState:
 
 @dataclass(slots=True)
 class _Target:
-    """A matrix, and what was decided about the last list of series: repeated for as long as the list stays the same."""
+    """Where a target's series are, and what was decided about its last list of them: repeated while the list stays the same.
 
-    matrix: TargetMatrix
+    What the scraper itself says (``own``) goes on when a scrape fails, and ticks by a clock of its own.
+    """
+
+    slab: Slab
+    own: Track
+    exposed: Track
+    newest_ms: int = -1
+    series: int = 0
     offered: Sequence[Labels] | None = None
     taken: Sequence[Labels] = ()
     positions: NDArray[np.intp] | None = None  # of ``taken`` in ``offered``; None when all were taken
     reason: Refusal = Refusal.TARGET_SERIES
+    of_own: Index = field(default_factory=lambda: np.empty(0, np.intp))  # positions in ``taken``
+    of_exposed: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
 
 class Head:
@@ -93,6 +105,7 @@ class Head:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._writing = threading.Lock()
+        self._slabs: list[Slab] = []
         self._targets: dict[Labels, _Target] = {}
         self._complete_from_ms = 0
         self._newest_ms = 0
@@ -107,39 +120,41 @@ class Head:
         Cheap while ``labels`` equals the last scrape's, cheapest when it holds the same objects.
         """
         with self._writing:
-            known = self._targets.get(target) or _Target(TargetMatrix())
-            if timestamp_ms <= known.matrix.newest_ms:
+            known = self._targets.get(target) or self._new_target(target)
+            if timestamp_ms <= known.newest_ms:
                 self._refused[Refusal.OUT_OF_ORDER] += len(labels)
                 return Appended((), np.empty(0), (), {Refusal.OUT_OF_ORDER: len(labels)})
-            vanished: Sequence[Labels] = ()
-            if known.offered is None or labels != known.offered:
+            relisted = known.offered is None or labels != known.offered
+            if relisted:
                 self._admit(known, labels)
-                vanished = known.matrix.arrange(known.taken)
             if known.positions is not None:
                 values = values[known.positions]
-            known.matrix.push(timestamp_ms, values)
-            self._targets[target] = known
+            vanished = [
+                *self._tick(known, known.own, known.of_own, timestamp_ms, values, relisted=relisted),
+                *self._tick(known, known.exposed, known.of_exposed, timestamp_ms, values, relisted=relisted),
+            ]
+            known.newest_ms = timestamp_ms
             self._newest_ms = max(self._newest_ms, timestamp_ms)
             self._trim()
             refused = {known.reason: over} if (over := len(labels) - len(known.taken)) else {}
             self._refused.update(refused)
             return Appended(known.taken, values, vanished, refused)
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Stack]:
         """``SampleSource`` over the head alone."""
         return self.snapshot(matchers, start_ms, end_ms)[0]
 
-    def snapshot(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> tuple[Sequence[Block], int]:
-        """The blocks in (start_ms, end_ms], and the instant after which they are complete.
+    def snapshot(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> tuple[Sequence[Stack], int]:
+        """The samples in (start_ms, end_ms], and the instant after which they are complete.
 
-        A block's ``labels`` is the same object for the same matchers until the target's series change, so that plans
+        A stack's ``labels`` is the same object for the same matchers until the slab's series change, so that plans
         can be kept by its identity.
         """
         wanted = tuple(matchers)
-        views = [known.matrix.view for known in list(self._targets.values())]
+        views = [slab.view for slab in self._slabs]
         complete_from_ms = self._complete_from_ms  # read after the views: it moves before they are trimmed
-        blocks = [block for view in views if (block := view.select(wanted, start_ms, end_ms)) is not None]
-        return blocks, complete_from_ms
+        stacks = [stack for view in views if (stack := view.select(wanted, start_ms, end_ms)) is not None]
+        return stacks, complete_from_ms
 
     def load(self, samples: SampleSource, now_ms: int) -> None:
         """Fill an empty head with the window before ``now_ms``, newest first, as far as memory allows."""
@@ -149,7 +164,7 @@ class Head:
         memory = 0
         while start_ms > oldest_ms:
             next_ms = max(start_ms - _LOAD_SLICE_MS, oldest_ms)
-            blocks = samples.select((), next_ms, start_ms)
+            blocks = [block for found in samples.select((), next_ms, start_ms) for block in by_target(found)]
             memory += sum(block.values.nbytes for block in blocks)
             if memory > self._limits.memory_bytes // 2:  # room for rows that come and go, and for growing
                 break
@@ -157,8 +172,9 @@ class Head:
             start_ms = next_ms
         with self._writing:
             for block in join(block for blocks in reversed(slices) for block in blocks):
-                self._targets[target_of(block.labels[0])] = _Target(TargetMatrix.of(block))
-                self._newest_ms = max(self._newest_ms, int(block.timestamps[-1]))
+                self._load(block)
+            for slab in self._slabs:
+                slab.compact()
             self._complete_from_ms = max(self._complete_from_ms, start_ms)
 
     @property
@@ -172,27 +188,79 @@ class Head:
                 refused=dict(self._refused),
             )
 
+    def _new_target(self, target: Labels) -> _Target:
+        slab = next((slab for slab in reversed(self._slabs) if slab.series < _SLAB_ROWS), None)
+        if slab is None:
+            slab = Slab()
+            self._slabs = [*self._slabs, slab]  # a reader keeps the list it has
+        made = self._targets[target] = _Target(slab, slab.track(), slab.track())
+        return made
+
+    def _load(self, block: Block) -> None:
+        known = self._new_target(target_of(block.labels[0]))
+        own = np.array([one.metric in OWN_SERIES for one in block.labels])
+        sampled = is_sample(block.values)
+        for track, rows in ((known.own, np.flatnonzero(own)), (known.exposed, np.flatnonzero(~own))):
+            if not rows.size:
+                continue
+            values = block.values[rows]
+            some = sampled[rows].any(axis=0)  # the other columns are of scrapes that failed
+            ended = block.timestamps[~some & is_stale(values).any(axis=0)]
+            if some.any():
+                labels = [block.labels[row] for row in rows]
+                known.slab.load(track, labels, block.timestamps[some], values[:, some], ended)
+        known.series = len(block.labels)
+        known.newest_ms = int(block.timestamps[-1])
+        self._newest_ms = max(self._newest_ms, known.newest_ms)
+
+    def _tick(
+        self,
+        known: _Target,
+        track: Track,
+        positions: Index,
+        timestamp_ms: int,
+        values: NDArray[np.float64],
+        *,
+        relisted: bool,
+    ) -> Sequence[Labels]:
+        """One more column of a track, or the end of its series; the answer are those that ended."""
+        if not positions.size:
+            return known.slab.end(track, timestamp_ms)
+        vanished: Sequence[Labels] = ()
+        if relisted:
+            vanished = known.slab.arrange(track, [known.taken[position] for position in positions])
+        known.slab.push(track, timestamp_ms, values[positions])
+        return vanished
+
     def _admit(self, known: _Target, labels: Sequence[Labels]) -> None:
         """Decide which of ``labels`` are taken: those already here, and new ones while there is room."""
         known.offered, known.taken, known.positions = labels, labels, None
-        new = sum(one not in known.matrix for one in labels)
-        if new <= self._room(known.matrix)[0]:
-            return
-        known.matrix.compact()  # series that are gone for the whole window make room first
-        room, known.reason = self._room(known.matrix)
+        new = sum(one not in known.slab for one in labels)
+        if new > self._room(known)[0]:
+            known.slab.compact()  # series that are gone for the whole window make room first
+            known.series = known.own.rows.size + known.exposed.rows.size
+            new = sum(one not in known.slab for one in labels)
+            room, known.reason = self._room(known)
+            if new > room:
+                self._refuse_some(known, labels, room)
+                new = room
+        known.series += new
+        own = np.array([one.metric in OWN_SERIES for one in known.taken], dtype=bool)
+        known.of_own, known.of_exposed = np.flatnonzero(own), np.flatnonzero(~own)
+
+    def _refuse_some(self, known: _Target, labels: Sequence[Labels], room: int) -> None:
         positions = []
         for position, one in enumerate(labels):
-            if one not in known.matrix:
+            if one not in known.slab:
                 if room <= 0:
                     continue
                 room -= 1
             positions.append(position)
-        if len(positions) < len(labels):
-            known.positions = np.array(positions, dtype=np.intp)
-            known.taken = [labels[position] for position in positions]
+        known.positions = np.array(positions, dtype=np.intp)
+        known.taken = [labels[position] for position in positions]
 
-    def _room(self, matrix: TargetMatrix) -> tuple[int, Refusal]:
-        mine, total = self._limits.target_series - matrix.series, self._limits.total_series - self._series()
+    def _room(self, known: _Target) -> tuple[int, Refusal]:
+        mine, total = self._limits.target_series - known.series, self._limits.total_series - self._series()
         return (mine, Refusal.TARGET_SERIES) if mine <= total else (total, Refusal.TOTAL_SERIES)
 
     def _trim(self) -> None:
@@ -200,28 +268,31 @@ class Head:
         if self._newest_ms - self._trimmed_ms >= _TRIM_EVERY_MS:
             self._trimmed_ms = self._newest_ms
             horizon_ms = self._newest_ms - self._limits.window_ms
+            for slab in self._slabs:
+                self._forget(slab, horizon_ms, self._limits.columns)
             for target, known in list(self._targets.items()):
-                self._forget(known.matrix, known.matrix.older_than(horizon_ms))
-                self._forget(known.matrix, known.matrix.columns - self._limits.columns)
-                if known.matrix.columns == 0:
+                if known.newest_ms <= horizon_ms:
+                    known.own.dropped = known.exposed.dropped = True
+                    known.own.current = known.exposed.current = np.empty(0, np.intp)
                     del self._targets[target]
                 elif known.positions is not None:
                     known.offered = None  # there may be room by now
+            used = {id(known.slab) for known in self._targets.values()}
+            if len(used) < len(self._slabs):
+                self._slabs = [slab for slab in self._slabs if id(slab) in used]
         while self._memory() > self._limits.memory_bytes:
-            largest = max(self._targets.values(), key=lambda known: known.matrix.memory_bytes).matrix
+            largest = max(self._slabs, key=lambda slab: slab.memory_bytes)
             if largest.columns <= _FEWEST_COLUMNS:
                 break
-            self._forget(largest, largest.columns - max(_FEWEST_COLUMNS, largest.columns * 3 // 4))
+            self._forget(largest, -1, max(_FEWEST_COLUMNS, largest.columns * 3 // 4))
             largest.compact()
 
-    def _forget(self, matrix: TargetMatrix, columns: int) -> None:
-        if columns > 0:
-            # Published before the columns go, so that no reader takes a trimmed matrix for a complete one.
-            self._complete_from_ms = max(self._complete_from_ms, matrix.instant_of(columns - 1))
-            matrix.drop_oldest(columns)
+    def _forget(self, slab: Slab, horizon_ms: int, columns: int) -> None:
+        # Published before the memory goes, so that no reader takes a trimmed slab for a complete one.
+        self._complete_from_ms = max(self._complete_from_ms, slab.forget(horizon_ms, columns))
 
     def _series(self) -> int:
-        return sum(known.matrix.series for known in self._targets.values())
+        return sum(slab.series for slab in self._slabs)
 
     def _memory(self) -> int:
-        return sum(known.matrix.memory_bytes for known in self._targets.values())
+        return sum(slab.memory_bytes for slab in self._slabs)

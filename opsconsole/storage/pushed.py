@@ -1,6 +1,6 @@
 """Pushed samples of the recent window in memory, beside those of the scraped targets in the head.
 
-Series that get their samples at the same instants share a ``Stack``, whoever sends them and in however many requests:
+Series that get their samples at the same instants share a ``Sheet``, whoever sends them and in however many requests:
 those of a scraped target whose samples come over several connections, the rules of one group, clients that round their
 instants.  A series begins where its first instant suggests, and moves when its rhythm turns out to be another.
 """
@@ -18,13 +18,16 @@ from opsconsole.ingest.push import Push, Refusal, Refused
 from opsconsole.ingest.roster import Member, Roster
 from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import Block, Mask, Timestamps, Values, is_sample, is_stale
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.matcher import Matcher
+from opsconsole.series.stack import Index
 
 from .admission import Bounds, Known, Numbers, Verdict, judge
-from .matrix import Layout, Rows, View
-from .stack import Stack
+from .layout import Layout
+from .sheet import Sheet, View
 from .timeline import recent, target_of
+
+Rows = slice | Index
 
 _TRIM_EVERY_MS = 30_000
 _IDLE_MS = 600_000  # a series without a sample in the window is remembered this long
@@ -44,8 +47,8 @@ class PushLimits:
     """What bounds the store.
 
     ``late_ms``: how much older than the newest of its series a sample may be.  ``future_ms``: how far the clock of a
-    sender may go ahead.  ``kept_ms``: what is older would be deleted at once.  ``stack_series`` bounds what has to move
-    when a stack grows.  The others are those of the head.
+    sender may go ahead.  ``kept_ms``: what is older would be deleted at once.  ``sheet_series`` bounds what has to move
+    when a sheet grows.  The others are those of the head.
     """
 
     window_ms: int = 7_200_000
@@ -55,7 +58,7 @@ class PushLimits:
     columns: int = 7_200
     memory_bytes: int = 192 << 20
     total_series: int = 200_000
-    stack_series: int = 16_384
+    sheet_series: int = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class PushedState:
     """The store in numbers.  ``repeated``: samples that were here already; ``late``: taken out of order."""
 
     series: int
-    stacks: int
+    sheets: int
     memory_bytes: int
     complete_from_ms: int
     repeated: int
@@ -91,7 +94,7 @@ class _Table:
     newest_ms: Timestamps = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     newest: Values = field(default_factory=lambda: np.empty(0))
     touched_ms: Timestamps = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    stack: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # -1 for none
+    sheet: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # -1 for none
     row: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     near_scraped: Mask = field(default_factory=lambda: np.empty(0, dtype=np.bool_))  # of a target that is scraped
     scraped: Mask = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
@@ -111,7 +114,7 @@ class _Table:
             if number == len(self.newest_ms):
                 self._grow(number // 2 + 1024)
         self.newest_ms[number], self.newest[number] = -1, np.nan
-        self.stack[number] = -1
+        self.sheet[number] = -1
         self.near_scraped[number] = self.scraped[number] = False
         member.number = number
 
@@ -122,7 +125,7 @@ class _Table:
                 member.number = -1
                 self.members[number] = None
                 self.free.append(number)
-                self.stack[number] = -1
+                self.sheet[number] = -1
                 self.near_scraped[number] = False
 
     def labels(self, number: int) -> Labels:
@@ -130,7 +133,7 @@ class _Table:
         return member.labels if member is not None else Labels()
 
     def _grow(self, room: int) -> None:
-        for name in ("newest_ms", "newest", "touched_ms", "stack", "row", "near_scraped", "scraped"):
+        for name in ("newest_ms", "newest", "touched_ms", "sheet", "row", "near_scraped", "scraped"):
             column = getattr(self, name)
             setattr(self, name, np.concatenate([column, np.zeros(room, dtype=column.dtype)]))
 
@@ -154,11 +157,11 @@ class PushedStore:
         self._scraped = scraped
         self._writing = threading.Lock()
         self._table = _Table()
-        self._stacks: dict[int, Stack] = {}
+        self._sheets: dict[int, Sheet] = {}
         self._of_target: dict[Labels, list[int]] = {}
-        self._next_stack = 0
+        self._next_sheet = 0
         self._views: tuple[View, ...] = ()
-        self._answers: dict[tuple[Matcher, ...], dict[Layout, tuple[Rows, tuple[Labels, ...]] | None]] = {}
+        self._answers: dict[tuple[Matcher, ...], dict[Layout, tuple[Rows, LabelSets] | None]] = {}
         self._complete_from_ms = 0
         self._trimmed_ms = 0
         self._counts: Counter[Refusal] = Counter()
@@ -223,7 +226,7 @@ class PushedStore:
             self._repeated += judged.repeated
             self._late += judged.late
             self._trim(now_ms)
-            self._views = tuple(stack.view for stack in self._stacks.values())
+            self._views = tuple(sheet.view for sheet in self._sheets.values())
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
         """``SampleSource`` over what is in memory alone."""
@@ -232,7 +235,7 @@ class PushedStore:
     def snapshot(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> tuple[Sequence[Block], int]:
         """The blocks in (start_ms, end_ms], and the instant after which they are complete.
 
-        A block's ``labels`` is the same object for the same matchers until the stack's series change.
+        A block's ``labels`` is the same object for the same matchers until the sheet's series change.
         """
         views, complete_from_ms = self._views, self._complete_from_ms
         wanted = tuple(matchers)
@@ -246,7 +249,7 @@ class PushedStore:
             try:
                 picked = answers[layout]
             except KeyError:
-                picked = answers[layout] = layout.pick(wanted)
+                picked = answers[layout] = _rows(layout, wanted)
             if picked is None:
                 continue
             first, last = view.timestamps.searchsorted(bounds, "right").tolist()
@@ -272,14 +275,14 @@ class PushedStore:
                 self._load(block if len(block.labels) <= room else Block(
                     block.labels[:room], block.timestamps, block.values[:room]), now_ms)  # fmt: skip
             self._complete_from_ms = max(self._complete_from_ms, start_ms)
-            self._views = tuple(stack.view for stack in self._stacks.values())
+            self._views = tuple(sheet.view for sheet in self._sheets.values())
 
     @property
     def state(self) -> PushedState:
         with self._writing:
             return PushedState(
                 series=self._table.series,
-                stacks=len(self._stacks),
+                sheets=len(self._sheets),
                 memory_bytes=self._memory(),
                 complete_from_ms=self._complete_from_ms,
                 repeated=self._repeated,
@@ -300,7 +303,7 @@ class PushedStore:
         self._table.newest_ms[numbers] = np.where(known.any(axis=1), block.timestamps[last], -1)
         self._table.newest[numbers] = block.values[np.arange(len(last)), last]
         self._table.touched_ms[numbers] = now_ms
-        self._settle(self._open(Stack.of(numbers, block), target_of(block.labels[0])))
+        self._settle(self._open(Sheet.of(numbers, block), target_of(block.labels[0])))
 
     def _number(self, member: Member) -> tuple[int, Refusal, str]:
         """The number of ``member``, a new one while there is room; -1 and why not."""
@@ -326,15 +329,15 @@ class PushedStore:
 
     def _cells(self, numbers: Numbers, timestamps: Timestamps) -> Values:
         found = np.full(len(numbers), np.nan)
-        stacks = self._table.stack[numbers]
-        for which in np.unique(stacks[stacks >= 0]).tolist():
-            mine = np.flatnonzero(stacks == which)
-            found[mine] = self._stacks[which].cells(self._table.row[numbers[mine]], timestamps[mine])
+        sheets = self._table.sheet[numbers]
+        for which in np.unique(sheets[sheets >= 0]).tolist():
+            mine = np.flatnonzero(sheets == which)
+            found[mine] = self._sheets[which].cells(self._table.row[numbers[mine]], timestamps[mine])
         return found
 
     def _write(self, numbers: Numbers, timestamps: Timestamps, values: Values) -> None:
-        """Into the stacks; samples sorted by series and instant."""
-        homeless = self._table.stack[numbers] < 0
+        """Into the sheets; samples sorted by series and instant."""
+        homeless = self._table.sheet[numbers] < 0
         if not homeless.all():  # first, so that new series find the new instants of old ones
             self._fill(numbers[~homeless], timestamps[~homeless], values[~homeless])
         if homeless.any():
@@ -344,29 +347,29 @@ class PushedStore:
             self._fill(numbers, timestamps, values)
 
     def _fill(self, numbers: Numbers, timestamps: Timestamps, values: Values) -> None:
-        stacks = self._table.stack[numbers]
-        order = np.argsort(stacks, kind="stable")
-        which, starts = np.unique(stacks[order], return_index=True)
-        for stack, mine in zip(which.tolist(), np.split(order, starts[1:]), strict=True):
-            self._stacks[stack].write(self._table.row[numbers[mine]], timestamps[mine], values[mine])
+        sheets = self._table.sheet[numbers]
+        order = np.argsort(sheets, kind="stable")
+        which, starts = np.unique(sheets[order], return_index=True)
+        for sheet, mine in zip(which.tolist(), np.split(order, starts[1:]), strict=True):
+            self._sheets[sheet].write(self._table.row[numbers[mine]], timestamps[mine], values[mine])
 
     def _house(self, numbers: Numbers, first_ms: Timestamps) -> None:
-        """Give each series a row: in a stack of its target or, failing that, of anybody, that has its first instant."""
+        """Give each series a row: in a sheet of its target or, failing that, of anybody, that has its first instant."""
         together: dict[tuple[Labels, int], list[int]] = {}
         for number, instant in zip(numbers.tolist(), first_ms.tolist(), strict=True):
             together.setdefault((target_of(self._table.labels(number)), instant), []).append(number)
-        newest = {stack.newest_ms: which for which, stack in self._stacks.items()}
+        newest = {sheet.newest_ms: which for which, sheet in self._sheets.items()}
         for (target, instant), group in together.items():
             rest = group
             while rest:
                 which = self._home(target, instant, newest)
                 if which is None:
-                    which = self._open(Stack(), target)
+                    which = self._open(Sheet(), target)
                     newest[instant] = which
-                stack = self._stacks[which]
-                room = self._limits.stack_series - stack.series
+                sheet = self._sheets[which]
+                room = self._limits.sheet_series - sheet.series
                 mine, rest = np.array(rest[:room], dtype=np.int64), rest[room:]
-                stack.add_rows(mine, self.labels(mine))
+                sheet.add_rows(mine, self.labels(mine))
                 self._settle(which)
                 if which not in self._of_target.setdefault(target, []):
                     self._of_target[target].append(which)
@@ -375,82 +378,82 @@ class PushedStore:
         own = [
             which
             for which in self._of_target.get(target, ())
-            if which in self._stacks and self._stacks[which].series < self._limits.stack_series
+            if which in self._sheets and self._sheets[which].series < self._limits.sheet_series
         ]
         for which in own:
             if not np.isnan(self._at(which, instant)):
                 return which
         shared = newest.get(instant)
-        if shared is not None and self._stacks[shared].series < self._limits.stack_series:
+        if shared is not None and self._sheets[shared].series < self._limits.sheet_series:
             return shared
-        return next((which for which in own if instant > self._stacks[which].newest_ms), None)
+        return next((which for which in own if instant > self._sheets[which].newest_ms), None)
 
     def _at(self, which: int, instant: int) -> float:
-        """NaN when the stack has no such instant."""
-        axis = self._stacks[which].view.timestamps
+        """NaN when the sheet has no such instant."""
+        axis = self._sheets[which].view.timestamps
         position = int(axis.searchsorted(instant))
         return float(axis[position]) if position < len(axis) and axis[position] == instant else np.nan
 
-    def _open(self, stack: Stack, target: Labels) -> int:
-        which = self._next_stack
-        self._next_stack += 1
-        self._stacks[which] = stack
+    def _open(self, sheet: Sheet, target: Labels) -> int:
+        which = self._next_sheet
+        self._next_sheet += 1
+        self._sheets[which] = sheet
         self._of_target.setdefault(target, []).append(which)
         return which
 
     def _settle(self, which: int) -> int:
-        """Note where the rows of a stack are."""
-        numbers = self._stacks[which].numbers
-        self._table.stack[numbers] = which
+        """Note where the rows of a sheet are."""
+        numbers = self._sheets[which].numbers
+        self._table.sheet[numbers] = which
         self._table.row[numbers] = np.arange(len(numbers))
         return which
 
     def _trim(self, now_ms: int) -> None:
-        """Forget what is older than the window, and move series to stacks of their rhythm, now and then."""
+        """Forget what is older than the window, and move series to sheets of their rhythm, now and then."""
         if now_ms - self._trimmed_ms >= _TRIM_EVERY_MS:
             self._trimmed_ms = now_ms
-            for which in list(self._stacks):
+            for which in list(self._sheets):
                 self._tidy(which, now_ms - self._limits.window_ms)
             table = self._table
-            idle = (table.stack < 0) & (table.touched_ms < now_ms - _IDLE_MS)
+            idle = (table.sheet < 0) & (table.touched_ms < now_ms - _IDLE_MS)
             table.remove(number for number in np.flatnonzero(idle).tolist() if number < len(table.members))
             self._find_scraped()
             self._of_target = {
                 target: left
-                for target, stacks in self._of_target.items()
-                if (left := [which for which in stacks if which in self._stacks])
+                for target, sheets in self._of_target.items()
+                if (left := [which for which in sheets if which in self._sheets])
             }
             self.roster.forget_unnumbered()
             if len(self._answers) > _QUESTIONS:
                 self._answers = {}
-            alive = {stack.view.layout for stack in self._stacks.values()}
+            alive = {sheet.view.layout for sheet in self._sheets.values()}
             for answers in list(self._answers.values()):
                 for layout in [layout for layout in list(answers) if layout not in alive]:
                     del answers[layout]
         while self._memory() > self._limits.memory_bytes:
-            largest = max(self._stacks.values(), key=lambda stack: stack.memory_bytes)
+            largest = max(self._sheets.values(), key=lambda sheet: sheet.memory_bytes)
             if largest.columns <= _FEWEST_COLUMNS:
                 break
             self._forget(largest, max(1, largest.columns // 4))
             largest.keep(np.arange(largest.series))
 
     def _tidy(self, which: int, horizon_ms: int) -> None:
-        stack = self._stacks[which]
-        self._forget(stack, max(stack.older_than(horizon_ms), stack.columns - self._limits.columns))
-        gone = self._table.newest_ms[stack.numbers] <= horizon_ms
+        sheet = self._sheets[which]
+        self._forget(sheet, max(sheet.older_than(horizon_ms), sheet.columns - self._limits.columns))
+        gone = self._table.newest_ms[sheet.numbers] <= horizon_ms
         if gone.all():
-            self._table.remove(stack.numbers.tolist())
-            del self._stacks[which]
+            self._table.remove(sheet.numbers.tolist())
+            del self._sheets[which]
             return
         if gone.mean() > 0.25:
-            self._table.remove(stack.numbers[gone].tolist())
-            stack.keep(np.flatnonzero(~gone))
+            self._table.remove(sheet.numbers[gone].tolist())
+            sheet.keep(np.flatnonzero(~gone))
             self._settle(which)
-        apart = stack.misfits()
+        apart = sheet.misfits()
         if len(apart):
-            target = target_of(self._table.labels(int(stack.numbers[apart[0]])))
-            self._settle(self._open(stack.split(apart), target))
-            stack.keep(np.setdiff1d(np.arange(stack.series), apart))
+            target = target_of(self._table.labels(int(sheet.numbers[apart[0]])))
+            self._settle(self._open(sheet.split(apart), target))
+            sheet.keep(np.setdiff1d(np.arange(sheet.series), apart))
             self._settle(which)
 
     def _find_scraped(self) -> None:
@@ -458,14 +461,23 @@ class PushedStore:
         for number in np.flatnonzero(self._table.near_scraped).tolist():
             self._table.scraped[number] = self._scraped(self._table.labels(number))
 
-    def _forget(self, stack: Stack, columns: int) -> None:
+    def _forget(self, sheet: Sheet, columns: int) -> None:
         if columns > 0:
-            # Moved before the columns go, so that no reader takes a trimmed stack for a complete one.
-            self._complete_from_ms = max(self._complete_from_ms, stack.instant_of(columns - 1))
-            stack.drop_oldest(columns)
+            # Moved before the columns go, so that no reader takes a trimmed sheet for a complete one.
+            self._complete_from_ms = max(self._complete_from_ms, sheet.instant_of(columns - 1))
+            sheet.drop_oldest(columns)
 
     def _memory(self) -> int:
-        return sum(stack.memory_bytes for stack in self._stacks.values())
+        return sum(sheet.memory_bytes for sheet in self._sheets.values())
+
+
+def _rows(layout: Layout, matchers: tuple[Matcher, ...]) -> tuple[Rows, LabelSets] | None:
+    """The rows and their labels; a slice where the rows are neighbours, which needs no copy."""
+    picked = layout.pick(matchers)
+    if picked is None:
+        return None
+    first, last = int(picked.rows[0]), int(picked.rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(picked.rows) else picked.rows, picked.labels
 
 
 def _hours(milliseconds: int) -> str:

@@ -67,6 +67,7 @@ class SampleStore:
         self._columns: dict[Labels, _Column] = {}
         self._seen: dict[int, int] = {}  # series id -> the day (since 1970) its row was last written
         self._pushed: set[int] = set()  # ids of the series whose samples are pushed; all others are scraped
+        self._moved = False
         self._registering = threading.Lock()
         for series_id, labels, day, pushed in clickhouse.rows(
             "SELECT id, labels, toUInt32(max(seen)), argMax(pushed, (seen, pushed)) FROM series GROUP BY id, labels"
@@ -123,6 +124,10 @@ class SampleStore:
         series_id = self._ids.get(labels)
         return series_id is not None and series_id not in self._pushed
 
+    def moved(self) -> bool:
+        """Whether a series that was scraped came to be pushed, or the other way round, since the start."""
+        return self._moved
+
     def of_scrapes(self) -> SampleSource:
         """The series that are scraped alone."""
         return _Part(self, pushed=False)
@@ -170,6 +175,7 @@ class SampleStore:
         self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)
         with self._lock:
             for series_id, one in unseen.items():
+                self._moved = self._moved or (one in self._ids and (series_id in self._pushed) is not pushed)
                 self._learn(one, series_id)
                 self._seen[series_id] = today
             (self._pushed.update if pushed else self._pushed.difference_update)(unseen)

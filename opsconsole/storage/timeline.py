@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from opsconsole.promql.source import SampleSource
-from opsconsole.series.block import Block
+from opsconsole.series.block import Block, is_sample, is_stale
 from opsconsole.series.labels import Labels
 
 _TARGET = ("job", "instance")
@@ -19,38 +19,40 @@ def target_of(labels: Labels) -> Labels:
     return labels.keep(_TARGET)
 
 
+def by_target(block: Block) -> Sequence[Block]:
+    """The series of each target in a block of their own."""
+    rows: dict[Labels, list[int]] = {}
+    for row, labels in enumerate(block.labels):
+        rows.setdefault(target_of(labels), []).append(row)
+    if len(rows) == 1:
+        return [block]
+    return [Block([block.labels[row] for row in mine], block.timestamps, block.values[mine]) for mine in rows.values()]
+
+
 def join(blocks: Iterable[Block]) -> Sequence[Block]:
-    """One block a target, from ``blocks`` given oldest first whose times, per target, ascend without overlap."""
+    """One block a target.  Where a target's blocks have a cell in common, what one knows of it counts."""
     parts: dict[Labels, list[Block]] = {}
     for block in blocks:
-        if len(block.labels):
-            parts.setdefault(target_of(block.labels[0]), []).append(block)
-    return [_concatenate(of_target) for of_target in parts.values()]
+        for of_target in by_target(block):
+            if len(of_target.labels):
+                parts.setdefault(target_of(of_target.labels[0]), []).append(of_target)
+    return [_joined(of_target) for of_target in parts.values()]
 
 
-def _concatenate(blocks: Sequence[Block]) -> Block:
+def _joined(blocks: Sequence[Block]) -> Block:
     if len(blocks) == 1:
         return blocks[0]
     rows: dict[Labels, int] = {}
     for block in blocks:
         for labels in block.labels:
             rows.setdefault(labels, len(rows))
-    timestamps = np.concatenate([block.timestamps for block in blocks])
+    timestamps = np.unique(np.concatenate([block.timestamps for block in blocks]))
     values = np.full((len(rows), len(timestamps)), np.nan)
-    column = 0
     for block in blocks:
-        end = column + len(block.timestamps)
-        values[[rows[labels] for labels in block.labels], column:end] = block.values
-        column = end
+        cells = np.ix_([rows[labels] for labels in block.labels], np.searchsorted(timestamps, block.timestamps))
+        known = is_sample(block.values) | is_stale(block.values)
+        values[cells] = np.where(known, block.values, values[cells])
     return Block(tuple(rows), timestamps, values)
-
-
-def after(block: Block, instant_ms: int) -> Block | None:
-    """The part of ``block`` that is newer than ``instant_ms``; None when nothing is."""
-    first = int(np.searchsorted(block.timestamps, instant_ms, side="right"))
-    if first == len(block.timestamps):
-        return None
-    return Block(block.labels, block.timestamps[first:], block.values[:, first:])
 
 
 def recent(samples: SampleSource, now_ms: int, window_ms: int, most_bytes: int) -> tuple[Sequence[Block], int]:
@@ -62,7 +64,7 @@ def recent(samples: SampleSource, now_ms: int, window_ms: int, most_bytes: int) 
     slices: list[Sequence[Block]] = []
     while start_ms > oldest_ms:
         next_ms = max(start_ms - _SLICE_MS, oldest_ms)
-        blocks = samples.select((), next_ms, start_ms)
+        blocks = [block for found in samples.select((), next_ms, start_ms) for block in found.blocks()]
         memory += sum(block.values.nbytes for block in blocks)
         if memory > most_bytes:
             break

@@ -157,7 +157,7 @@ def shop(pusher, pushed_into, live_server) -> Iterator[Callable[..., Any]]:
     providers: list[MeterProvider] = []
 
     def start(temporality: AggregationTemporality) -> tuple[Any, MeterProvider]:
-        preferred = {kind: temporality for kind in (Counter, Histogram, ObservableCounter)}
+        preferred = dict.fromkeys((Counter, Histogram, ObservableCounter), temporality)
         header = {"authorization": pusher.defaults["HTTP_AUTHORIZATION"]}
         exporter = OTLPMetricExporter(f"{live_server.url}/v1/metrics", headers=header, preferred_temporality=preferred)
         reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)

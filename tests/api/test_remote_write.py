@@ -76,7 +76,7 @@ def test_what_was_acknowledged_is_found_at_once_and_in_the_store(pusher, pushed_
     assert raw(pushed_into, "m")[0][:2] == [(NOW_MS, 1.5), (NOW_MS + 1000, 0.0)]
     assert raw(pushed_into, "n") == [[(NOW_MS, 7), (NOW_MS + 1000, 7), (NOW_MS + 2000, 7)]]
     assert embedded_engine.rows("SELECT count(), uniqExact(id) FROM samples") == [(7, 3)]
-    assert pushed_into.receivers.intake.pushed.stacks == 1
+    assert pushed_into.receivers.intake.pushed.sheets == 1
 
 
 def test_a_series_of_several_samples_in_any_order(pusher, pushed_into):

@@ -17,6 +17,7 @@ from opsconsole.promql.windows import RangeFunction, latest, over
 from opsconsole.series.block import NAN_SAMPLE, STALE, Block
 from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher, Operator
+from opsconsole.series.stack import Stack
 
 NAN = float("nan")
 
@@ -29,7 +30,7 @@ def made(*rows: Sequence[float], step_ms: int = 10_000) -> Block:
 
 def applied(function: RangeFunction, block: Block, at_ms: int, window_ms: int) -> list[float | None]:
     with np.errstate(all="ignore"):
-        values, present = over(block, np.array([at_ms]), window_ms, function)
+        values, present = over(Stack.of(block), np.array([at_ms]), window_ms, function)
     return [
         value if there else None for value, there in zip(values[:, 0].tolist(), present[:, 0].tolist(), strict=True)
     ]
@@ -52,7 +53,7 @@ def test_a_row_with_gaps_has_windows_of_its_own() -> None:
 
 def test_the_newest_known_cell_decides_whether_a_series_is_there() -> None:
     block = made([1, 2, STALE], [1, STALE, NAN_SAMPLE], [7, NAN, NAN], [NAN, STALE, NAN])
-    values, present, taken = latest(block, np.array([-1, 9_999, 10_000, 20_000, 300_000, 320_000]), 300_000)
+    values, present, taken = latest(Stack.of(block), np.array([-1, 9_999, 10_000, 20_000, 300_000, 320_000]), 300_000)
     assert present.tolist() == [
         [False, True, True, False, False, False],
         [False, True, False, True, True, False],
@@ -145,7 +146,5 @@ def test_a_selector_asks_for_no_more_than_its_windows_need() -> None:
             return super().select(matchers, start_ms, end_ms)
 
     selector = parse("x")
-    assert fetch(Recorder([made([1, 2, 3])]), selector, np.array([10_000, 20_000]), 5_000)[0].values.tolist() == [
-        [2, 3]
-    ]
+    assert fetch(Recorder([made([1, 2, 3])]), selector, np.array([10_000, 20_000]), 5_000)[0].cells.tolist() == [[2, 3]]
     assert asked == [((Matcher("__name__", Operator.EQUAL, "x"),), 5_000, 20_000)]

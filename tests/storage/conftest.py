@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from opsconsole.series.block import Block
+from opsconsole.promql.source import Samples
 from opsconsole.series.labels import Labels
 from opsconsole.storage.clickhouse import ClickHouse
 
@@ -100,12 +100,12 @@ def otlp() -> Callable[..., ExportTraceServiceRequest]:
 
 
 @pytest.fixture
-def samples_of() -> Callable[[Sequence[Block]], dict[Labels, list[tuple[int, float]]]]:
+def samples_of() -> Callable[[Sequence[Samples]], dict[Labels, list[tuple[int, float]]]]:
     """What blocks say, as plain lists: the samples of every series, without the NaN of an absent one."""
 
-    def read(blocks: Sequence[Block]) -> dict[Labels, list[tuple[int, float]]]:
+    def read(given: Sequence[Samples]) -> dict[Labels, list[tuple[int, float]]]:
         found: dict[Labels, list[tuple[int, float]]] = {}
-        for block in blocks:
+        for block in (block for samples in given for block in samples.blocks()):
             assert block.values.shape == (len(block.labels), len(block.timestamps))
             assert (np.diff(block.timestamps) > 0).all()
             for labels, row in zip(block.labels, block.values, strict=True):

@@ -193,9 +193,8 @@ def test_a_reader_never_sees_half_of_a_batch_of_one_series() -> None:
 
     def read() -> None:
         while not done.is_set():
-            for cells in cells_of(everything(store)).values():
-                if len(cells) % 10:
-                    torn.append(sorted(cells))
+            found = cells_of(everything(store)).values()
+            torn.extend(sorted(cells) for cells in found if len(cells) % 10)
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -223,7 +222,7 @@ def test_five_hundred_clients_of_seventeen_series(capsys: pytest.CaptureFixture[
     labels = sum(sys.getsizeof(pair) + sum(map(sys.getsizeof, pair)) for pair in clients[0][0])
     with capsys.disabled():
         print(
-            f"\n  500 clients of 17 series: {store.state.stacks} blocks, {per_sample:.1f} bytes a sample"
+            f"\n  500 clients of 17 series: {store.state.sheets} blocks, {per_sample:.1f} bytes a sample"
             f" (a full window of 480: {480 * 8 / 1000:.1f} kB a series), {labels} bytes of labels a series"
         )
 

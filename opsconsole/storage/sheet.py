@@ -8,6 +8,7 @@ So readers need no lock and no copy, and never see half of what one commit broug
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,22 @@ from numpy.typing import NDArray
 from opsconsole.series.block import Block, Mask, Timestamps, Values, is_sample, is_stale
 from opsconsole.series.labels import Labels
 
-from .matrix import Layout, View
+from .layout import Layout
 
 _RHYTHM = 16  # columns that show at which instants a series gets its samples
 _REGULAR = 0.6  # a series that belongs here has samples in this share of them
 
 
-class Stack:
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a reader sees of a sheet."""
+
+    layout: Layout
+    timestamps: Timestamps
+    values: Values
+
+
+class Sheet:
     """``numbers[r]``: whose row r is.  One writer at a time."""
 
     def __init__(self) -> None:
@@ -29,17 +39,17 @@ class Stack:
         self._timestamps: Timestamps = np.empty(0, dtype=np.int64)
         self._values: Values = np.empty((0, 0))
         self._start = self._stop = 0  # live columns are [_start, _stop)
-        self.view = View(Layout(()), self._timestamps, self._values)
+        self.view = View(_layout(()), self._timestamps, self._values)
 
     @classmethod
-    def of(cls, numbers: NDArray[np.int64], block: Block) -> Stack:
-        """A stack that begins with ``block``, whose rows have ``numbers``."""
-        stack = cls()
-        stack.numbers = numbers
-        stack._values, stack._timestamps = block.values, block.timestamps
-        stack._stop = len(block.timestamps)
-        stack._publish(Layout(tuple(block.labels)))
-        return stack
+    def of(cls, numbers: NDArray[np.int64], block: Block) -> Sheet:
+        """A sheet that begins with ``block``, whose rows have ``numbers``."""
+        sheet = cls()
+        sheet.numbers = numbers
+        sheet._values, sheet._timestamps = block.values, block.timestamps
+        sheet._stop = len(block.timestamps)
+        sheet._publish(_layout(block.labels))
+        return sheet
 
     @property
     def series(self) -> int:
@@ -81,7 +91,7 @@ class Stack:
             self._move(self.view.timestamps, rows=first + len(numbers))
         self._values[first : first + len(numbers), self._start : self._stop] = np.nan
         self.numbers = np.concatenate([self.numbers, numbers])
-        self._publish(Layout((*self.view.layout.labels, *labels)))
+        self._publish(_layout((*self.view.layout.labels, *labels)))
         return np.arange(first, self.series)
 
     def write(self, rows: NDArray[np.int64], timestamps: Timestamps, values: Values) -> None:
@@ -103,7 +113,7 @@ class Stack:
         self._publish(self.view.layout)
 
     def drop_oldest(self, columns: int) -> None:
-        """Forget columns; their memory is given back when the stack next moves."""
+        """Forget columns; their memory is given back when the sheet next moves."""
         self._start += columns
         self._publish(self.view.layout)
 
@@ -115,7 +125,7 @@ class Stack:
         labels = self.view.layout.labels
         self._values, self._timestamps = values[:, columns], self.view.timestamps[columns]
         self._start, self._stop = 0, int(columns.sum())
-        self._publish(Layout(tuple(labels[row] for row in rows.tolist())))
+        self._publish(_layout(tuple(labels[row] for row in rows.tolist())))
 
     def misfits(self) -> NDArray[np.int64]:
         """Rows that get their samples at other instants than most here, but at the same ones as each other."""
@@ -132,11 +142,11 @@ class Stack:
         rows = seldom[alike]
         return rows if len(rows) < self.series else rows[:0]
 
-    def split(self, rows: NDArray[np.int64]) -> Stack:
-        """Move ``rows`` into a stack of their own."""
+    def split(self, rows: NDArray[np.int64]) -> Sheet:
+        """Move ``rows`` into a sheet of their own."""
         labels = self.view.layout.labels
         block = Block(tuple(labels[row] for row in rows.tolist()), self.view.timestamps, self.view.values[rows])
-        apart = Stack.of(self.numbers[rows], block)
+        apart = Sheet.of(self.numbers[rows], block)
         apart.keep(np.arange(len(rows)))
         return apart
 
@@ -154,6 +164,10 @@ class Stack:
     def _publish(self, layout: Layout) -> None:
         live = slice(self._start, self._stop)
         self.view = View(layout, self._timestamps[live], self._values[: len(layout.labels), live])
+
+
+def _layout(labels: Sequence[Labels]) -> Layout:
+    return Layout(labels, np.zeros(len(labels), dtype=np.int64), 1)
 
 
 def _known(values: Values) -> Mask:
