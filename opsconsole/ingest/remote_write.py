@@ -197,12 +197,14 @@ def _rows(tails: Sequence[bytes], size: int) -> Bytes2D:
 
 def _is_sample(tails: Bytes2D) -> NDArray[np.bool_]:
     right: NDArray[np.bool_] = (tails[:, :3] == np.frombuffer(_SAMPLE_HEAD, np.uint8)).all(axis=1)
-    return right & (tails[:, 11] == 0x10) & _is_instant(tails[:, 12:])
+    right &= (tails[:, 11] == 0x10) & _is_instant(tails[:, 12:])
+    return right
 
 
 def _is_zero(tails: Bytes2D) -> NDArray[np.bool_]:
     right: NDArray[np.bool_] = (tails[:, :3] == np.frombuffer(_ZERO_HEAD, np.uint8)).all(axis=1)
-    return right & _is_instant(tails[:, 3:])
+    right &= _is_instant(tails[:, 3:])
+    return right
 
 
 def _is_instant(varints: Bytes2D) -> NDArray[np.bool_]:

@@ -30,6 +30,7 @@ class History:
         self._moved = moved
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
+        recent: Sequence[Samples]
         recent, seam_ms = self._head.snapshot(matchers, start_ms, end_ms)
         if self._pushed is not None:
             pushed, pushed_seam_ms = self._pushed.snapshot(matchers, start_ms, end_ms)

@@ -139,7 +139,7 @@ class Sheet:
             return seldom
         pattern = recent[seldom[0], -_RHYTHM:]
         alike = (recent[seldom, -_RHYTHM:] != pattern).sum(axis=1) <= 2
-        rows = seldom[alike]
+        rows: NDArray[np.int64] = seldom[alike]
         return rows if len(rows) < self.series else rows[:0]
 
     def split(self, rows: NDArray[np.int64]) -> Sheet:
