@@ -8,13 +8,19 @@ from opsconsole.series.labels import Labels
 
 
 class Member:
-    """A series that was pushed.  ``number``: its row in the store's tables, -1 while it has none."""
+    """A series that was pushed.
 
-    __slots__ = ("labels", "number")
+    ``number``: its row in memory, -1 while it has none.  ``series_id``: what the store calls it, known to be written there
+    as of ``registered``, a stamp of the store's own.
+    """
+
+    __slots__ = ("labels", "number", "registered", "series_id")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
         self.number = -1
+        self.series_id = 0
+        self.registered = -1
 
 
 class Roster:

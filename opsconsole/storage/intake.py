@@ -68,7 +68,7 @@ class Intake:
         judged = self._pushed.judge([one.push for one in offered], now_ms)
         numbers, which = np.unique(judged.numbers, return_inverse=True)
         self._samples.append_pushed(
-            PushedSamples(self._pushed.labels(numbers), which, judged.timestamps, judged.values), batch_id=batch_id
+            PushedSamples(self._pushed.members(numbers), which, judged.timestamps, judged.values), batch_id=batch_id
         )
         self._pushed.publish(judged, now_ms)
         for one, refused in zip(offered, judged.refused, strict=True):

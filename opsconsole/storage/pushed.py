@@ -206,8 +206,10 @@ class PushedStore:
                 late=int((verdicts == Verdict.LATE).sum()),
             )
 
-    def labels(self, numbers: Numbers) -> Sequence[Labels]:
-        return [self._table.labels(number) for number in numbers.tolist()]
+    def members(self, numbers: Numbers) -> Sequence[Member]:
+        """Those of ``Judged.numbers``."""
+        members = self._table.members
+        return [member for number in numbers.tolist() if (member := members[number]) is not None]
 
     def publish(self, judged: Judged, now_ms: int) -> None:
         """Let readers see what was judged, now that it is stored, and count it."""
@@ -369,7 +371,7 @@ class PushedStore:
                 sheet = self._sheets[which]
                 room = self._limits.sheet_series - sheet.series
                 mine, rest = np.array(rest[:room], dtype=np.int64), rest[room:]
-                sheet.add_rows(mine, self.labels(mine))
+                sheet.add_rows(mine, [member.labels for member in self.members(mine)])
                 self._settle(which)
                 if which not in self._of_target.setdefault(target, []):
                     self._of_target[target].append(which)

@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from opsconsole.ingest.roster import Member
 from opsconsole.promql.error import PromQLError
 from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import STALE, Block
@@ -36,9 +37,9 @@ class StoredScrape:
 
 @dataclass(frozen=True, slots=True)
 class PushedSamples:
-    """Samples of any series at any instants: ``values[i]`` at ``timestamps[i]`` of ``labels[which[i]]``."""
+    """Samples of any series at any instants: ``values[i]`` at ``timestamps[i]`` of ``members[which[i]]``."""
 
-    labels: Sequence[Labels]
+    members: Sequence[Member]
     which: NDArray[np.intp]
     timestamps: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -68,6 +69,7 @@ class SampleStore:
         self._seen: dict[int, int] = {}  # series id -> the day (since 1970) its row was last written
         self._pushed: set[int] = set()  # ids of the series whose samples are pushed; all others are scraped
         self._moved = False
+        self._taken_back = 0  # how often pushed series came to be scraped
         self._registering = threading.Lock()
         for series_id, labels, day, pushed in clickhouse.rows(
             "SELECT id, labels, toUInt32(max(seen)), argMax(pushed, (seen, pushed)) FROM series GROUP BY id, labels"
@@ -107,9 +109,7 @@ class SampleStore:
             return
         today = int(pushed.timestamps.max()) // _DAY_MS
         with self._registering:
-            unseen: dict[int, Labels] = {}
-            ids = self._column(pushed.labels, today, unseen, pushed=True).ids
-            self._write_series(unseen, today, batch_id, pushed=True)
+            ids = self._register_pushed(pushed.members, today, batch_id)
         rows = pa.table(
             {
                 "id": pa.array(ids[pushed.which], pa.uint64()),
@@ -165,6 +165,18 @@ class SampleStore:
                 raise
         return np.concatenate(columns)
 
+    def _register_pushed(self, members: Sequence[Member], today: int, batch_id: str) -> NDArray[np.uint64]:
+        """As ``_register``.  What a member was told last holds for its day, unless a pushed series came to be scraped."""
+        stamp = today << 20 | self._taken_back & 0xFFFFF
+        strangers = [member for member in members if member.registered != stamp]
+        if strangers:
+            unseen: dict[int, Labels] = {}
+            column = self._column([member.labels for member in strangers], today, unseen, pushed=True)
+            self._write_series(unseen, today, batch_id, pushed=True)
+            for member, series_id in zip(strangers, column.ids.tolist(), strict=True):
+                member.series_id, member.registered = series_id, stamp
+        return np.fromiter((member.series_id for member in members), dtype=np.uint64, count=len(members))
+
     def _write_series(self, unseen: Mapping[int, Labels], today: int, batch_id: str, *, pushed: bool) -> None:
         if not unseen:
             return
@@ -178,6 +190,8 @@ class SampleStore:
                 self._moved = self._moved or (one in self._ids and (series_id in self._pushed) is not pushed)
                 self._learn(one, series_id)
                 self._seen[series_id] = today
+            if not pushed and not self._pushed.isdisjoint(unseen):
+                self._taken_back += 1
             (self._pushed.update if pushed else self._pushed.difference_update)(unseen)
 
     def _column(self, labels: Sequence[Labels], today: int, unseen: dict[int, Labels], *, pushed: bool) -> _Column:
