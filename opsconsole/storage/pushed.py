@@ -181,11 +181,11 @@ class PushedStore:
                 numbers[position] = number
                 if number < 0:
                     refused[owner[position]].add(reason, f"{words}: {members[position].labels}")
-            for position in np.flatnonzero(self._table.scraped[numbers] & (numbers >= 0)).tolist():
+            there = numbers >= 0
+            there[there] = ~self._table.scraped[numbers[there]]
+            for position in np.flatnonzero(~there & (numbers >= 0)).tolist():
                 refused[owner[position]].add(Refusal.SCRAPED, f"{_SCRAPED}: {members[position].labels}")
-                numbers[position] = -1
-            if (numbers < 0).any():
-                there = numbers >= 0
+            if not there.all():
                 owner, numbers, timestamps, values = owner[there], numbers[there], timestamps[there], values[there]
             self._table.touched_ms[numbers] = now_ms
             known = Known(self._table.newest_ms, self._table.newest, self._cells)
@@ -300,6 +300,7 @@ class PushedStore:
             member = self.roster.member(labels)
             self._table.add(member)
             numbers[row] = member.number
+            self._table.near_scraped[member.number] = target_of(labels) in self._targets
         known = is_sample(block.values) | is_stale(block.values)
         last = known.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
         self._table.newest_ms[numbers] = np.where(known.any(axis=1), block.timestamps[last], -1)

@@ -23,7 +23,7 @@ from opsconsole.storage.head import Head
 from opsconsole.storage.history import History
 from opsconsole.storage.intake import Intake
 from opsconsole.storage.pushed import PushedStore, PushLimits
-from opsconsole.storage.samples import SampleStore
+from opsconsole.storage.samples import SampleStore, StoredScrape
 
 T0 = 1_764_000_000_000
 QUICK = CommitPolicy(what="pushed samples", batch=100_000, pending=200_000, delay_s=0.0)
@@ -278,3 +278,46 @@ def test_a_query_over_memory_and_history_is_whole(console: Callable[..., tuple])
         result = engine.instant("m[5h]", T0 + 60_000)
         assert sorted(result.values[result.present].tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
         intake.close()
+
+
+def test_a_series_that_changes_sides_is_asked_for_once_and_each_sample_with_it(clickhouse: ClickHouse) -> None:
+    samples, head, pushed = SampleStore(clickhouse), Head(), PushedStore(targets=[])
+    engine = Engine(History(head, samples, pushed, moved=samples.moved))
+    intake = Intake(pushed, samples, ManualClock(T0), QUICK)
+    target, (labels,) = Labels.of(job="j", instance="i0"), of_target(1)
+    head.append(target, T0 - 30_000, (labels,), np.array([1.0]))
+    samples.append([StoredScrape(T0 - 30_000, (labels,), np.array([1.0]))], batch_id="a")
+    assert samples.scraped(labels)
+    intake.offer(push_of(pushed, [(labels, T0, 2.0)])).stored.result(20)
+    assert (samples.scraped(labels), samples.moved()) == (False, True)
+    for promql, expected in (("m", 2), ("count_over_time(m[5m])", 2), ("sum_over_time(m[5m])", 3)):
+        assert engine.instant(promql, T0 + 1000).values.tolist() == [[expected]]
+
+    samples.append([StoredScrape(T0 + 1, (labels,), np.array([3.0]))], batch_id="b")  # its target is scraped again
+    again = PushedStore(targets=[target], scraped=samples.scraped)
+    assert take(again, [(labels, T0 + 2, 1.0)]) == {Refusal.SCRAPED: 1}
+    intake.close()
+
+
+def test_the_store_says_after_a_restart_which_series_were_pushed(clickhouse: ClickHouse) -> None:
+    samples = SampleStore(clickhouse)
+    intake = Intake(pushed := PushedStore(), samples, ManualClock(T0), QUICK)
+    scraped, pushes = of_target(2), of_target(2, metric="rule")
+    samples.append([StoredScrape(T0, tuple(scraped), np.ones(2))], batch_id="a")
+    intake.offer(push_of(pushed, [(labels, T0, 1.0) for labels in pushes])).stored.result(20)
+    intake.close()
+    restarted = SampleStore(clickhouse)
+    for part, expected in ((restarted.of_scrapes(), scraped), (restarted.of_pushes(), pushes)):
+        found = [labels for block in part.select((), T0 - 1, T0) for one in block.blocks() for labels in one.labels]
+        assert sorted(found) == sorted(expected)
+
+
+def test_a_pushed_series_that_comes_to_be_scraped_takes_no_more_and_keeps_what_it_has() -> None:
+    (labels,) = of_target(1)
+    scraped: set[Labels] = set()
+    store = PushedStore(targets=[Labels.of(job="j", instance="i0")], scraped=scraped.__contains__)
+    assert take(store, [(labels, T0, 1.0)]) == {}
+    scraped.add(labels)
+    take(store, [], T0 + 60_000)  # it looks now and then
+    assert take(store, [(labels, T0 + 60_000, 2.0)], T0 + 60_000) == {Refusal.SCRAPED: 1}
+    assert cells_of(everything(store)) == {labels: {T0: 1.0}}
