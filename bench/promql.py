@@ -249,7 +249,7 @@ def measure(
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
     medians = {key: statistics.median(found) for key, found in times.items()}
-    return {
+    result: dict[str, Any] = {
         "size": run.workload.size.name,
         "series": run.workload.size.series,
         "samples": sample_count(run.blocks),
@@ -274,6 +274,19 @@ def measure(
             for shape in wanted
         },
     }
+    return result | {"geometric_mean": _means(result["queries"])}
+
+
+def _means(queries: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """How many times faster than each peer: the five of every dashboard, and the others."""
+    means = {}
+    for title, chosen in (("dashboard", True), ("others", False)):
+        found = [query["times_faster"] for name, query in queries.items() if (name in DASHBOARD) is chosen]
+        if found and found[0]:
+            means[title] = {
+                peer: round(statistics.geometric_mean(each[peer] for each in found), 2) for peer in found[0]
+            }
+    return means
 
 
 def _required(run: Run, shape: Shape, kind: str) -> float:
@@ -292,14 +305,10 @@ def table(result: dict[str, Any]) -> str:
     for name, query in result["queries"].items():
         ms = [f"{value:.2f}" for value in query["ms"].values()]
         rows.append([name, *ms, *(f"{value:.1f}" for value in query["times_faster"].values()), _target_text(query)])
-    for title, chosen in (("dashboard", True), ("others", False)):
-        found = [query for name, query in result["queries"].items() if (name in DASHBOARD) is chosen]
-        if found and peers:
-            means = [statistics.geometric_mean(query["times_faster"][name] for query in found) for name in peers]
-            result.setdefault("geometric_mean", {})[title] = dict(
-                zip(peers, (round(mean, 2) for mean in means), strict=True)
-            )
-            rows.append([f"({title}: geometric mean)", *[""] * len(engines), *(f"{mean:.1f}" for mean in means), ""])
+    for title, means in result["geometric_mean"].items():
+        rows.append(
+            [f"({title}: geometric mean)", *[""] * len(engines), *(f"{mean:.1f}" for mean in means.values()), ""]
+        )
     title = (
         f"\n{result['size']} ({result['series']:,} series, {result['samples']:,} samples) from {result['source']}, "
         f"{result['kind']} queries, {result['rounds']} rounds, load {result['load'][0]} to {result['load'][1]}\n"

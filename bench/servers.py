@@ -67,7 +67,17 @@ def console(workload: Workload, folder: Path) -> Iterator[Server]:
         client = _connected(
             url, "/healthz/ready", process, folder / "console.log", {"Authorization": f"Bearer {TOKEN}"}
         )
+        held, needed = _head_bytes(client), workload.size.series * workload.scrapes * 8
+        if workload.end_ms > time.time() * 1000 - 3_600_000 and held < needed * 0.9:
+            print(
+                f"the console's head holds {held >> 20} MB of {needed >> 20} MB; the rest is history", file=sys.stderr
+            )
         yield Server("console", client)
+
+
+def _head_bytes(client: Client) -> int:
+    lines = client.get("/metrics").decode().splitlines()
+    return round(next((float(line.split()[1]) for line in lines if line.startswith("opsconsole_head_bytes ")), 0))
 
 
 def _store(workload: Workload, data: Path) -> None:

@@ -1,15 +1,28 @@
-"""Parameters as Prometheus' API takes them: from the query string, or from the form of a POST, which wins."""
+"""Parameters as Prometheus' API takes them: from the form of a POST, or from the query string; the first value counts."""
 
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
+from urllib.parse import parse_qs
 
 from django.http import HttpRequest
 
 from opsconsole.series.duration import parse_duration
 
-_FURTHEST_S = 253_402_300_800  # the year 10000
+FIRST_MS = -62_135_596_800_000
+"""The year 1.  Clients that mean "from the beginning" send times far before it."""
+
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999; "to the end" is far after it."""
+
+_LARGEST_MS = 2**63
+_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
+_FALSE = frozenset(("", "0", "f", "F", "false", "FALSE", "False"))
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_MOST = 1000  # values, as many as Django reads of a form
+_DIGITS = 19  # fewer fit 63 bits
 
 
 class ParameterError(ValueError):
@@ -21,14 +34,18 @@ class ParameterError(ValueError):
 
 class Parameters:
     def __init__(self, request: HttpRequest) -> None:
-        self._sources = (request.POST, request.GET)
+        found = parse_qs(request.META.get("QUERY_STRING", ""), keep_blank_values=True, max_num_fields=_MOST)
+        if request.method == "POST":
+            for name, values in request.POST.lists():
+                found[name] = [*values, *found.get(name, ())]
+        self._found = found  # not Django's two dictionaries, which cost more than a small query
 
     def text(self, name: str) -> str:
         """Empty when absent."""
-        return next((value for source in self._sources if (value := source.get(name))), "")
+        return self._found[name][0] if name in self._found else ""
 
     def texts(self, name: str) -> list[str]:
-        return [value for source in self._sources for value in source.getlist(name)]
+        return self._found.get(name, [])
 
     def required(self, name: str) -> str:
         if text := self.text(name):
@@ -36,14 +53,20 @@ class Parameters:
         raise ParameterError(name, "it is missing")
 
     def instant_ms(self, name: str, default_ms: int | None = None) -> int:
-        """Unix milliseconds of Unix seconds with decimals, or of an RFC 3339 time."""
+        """Unix milliseconds of Unix seconds with decimals, or of an RFC 3339 time; of the years 1 to 9999.
+
+        A time outside of them is the nearest within: nothing is known of either.
+        """
         text = self.text(name)
         if not text and default_ms is not None:
             return default_ms
         try:
-            return _instant_ms(text)
+            return min(max(_instant_ms(text), FIRST_MS), LAST_MS)
         except (ValueError, OverflowError):
-            raise ParameterError(name, f'cannot parse "{text}" to a valid timestamp') from None
+            problem = f'cannot parse "{text}" to a valid timestamp'
+            if default_ms is not None:
+                problem = f"Invalid time value for '{name}': {problem}"
+            raise ParameterError(name, problem) from None
 
     def duration_ms(self, name: str, default_ms: int | None = None) -> int:
         """Milliseconds of seconds with decimals, or of a text like ``5m``."""
@@ -55,12 +78,30 @@ class Parameters:
         except (ValueError, OverflowError):
             raise ParameterError(name, f'cannot parse "{text}" to a valid duration') from None
 
-    def limit(self) -> int:
+    def limit(self, name: str = "limit") -> int:
         """At most so many results; 0 means all."""
-        text = self.text("limit") or "0"
-        if not (text.isascii() and text.isdigit()):
-            raise ParameterError("limit", f'cannot parse "{text}" to a number of results')
+        text = self.text(name) or "0"
+        if not (_WHOLE.fullmatch(text) and len(text) < _DIGITS):
+            raise ParameterError(name, f'cannot parse "{text}" to a number of results')
+        if int(text) < 0:
+            raise ParameterError(name, "limit must be non-negative")
         return int(text)
+
+    def flag(self, name: str) -> bool:
+        """As Go reads one; absent is false."""
+        text = self.text(name)
+        if text not in _TRUE and text not in _FALSE:
+            raise ParameterError(name, f'cannot parse "{text}" to true or false')
+        return text in _TRUE
+
+    def count(self, name: str) -> int | None:
+        """At most so many; None means all, as absent and negative do."""
+        text = self.text(name)
+        if not text:
+            return None
+        if not (_WHOLE.fullmatch(text) and len(text) < _DIGITS):
+            raise ValueError(f"{name} must be a number")
+        return None if int(text) < 0 else int(text)
 
 
 def _instant_ms(text: str) -> int:
@@ -71,16 +112,20 @@ def _instant_ms(text: str) -> int:
         if moment.tzinfo is None:
             raise ValueError("an RFC 3339 time says its zone") from None
         value = moment.timestamp()
-    if not math.isfinite(value) or abs(value) > _FURTHEST_S:
-        raise ValueError(text)
-    return round(value * 1000)
+    return _milliseconds(value)
 
 
 def _duration_ms(text: str) -> int:
     try:
-        value = float(text)
+        return _milliseconds(float(text))
     except ValueError:
-        return parse_duration(text)
-    if not math.isfinite(value) or abs(value) > _FURTHEST_S:
+        length_ms = parse_duration(text)
+    if length_ms >= _LARGEST_MS:
         raise ValueError(text)
-    return round(value * 1000)
+    return length_ms
+
+
+def _milliseconds(seconds: float) -> int:
+    if not math.isfinite(seconds) or abs(seconds * 1000) >= _LARGEST_MS:
+        raise ValueError(seconds)
+    return round(seconds * 1000)

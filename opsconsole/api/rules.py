@@ -2,39 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
+
 from alerts.profile import Profile
-from alerts.registry import FAMILIES
 from opsconsole.alerting.rulebook import RuleStatus
 from opsconsole.alerting.state import Instance
+from opsconsole.operations import alerting, query
+from opsconsole.operations.console import current
+from opsconsole.operations.rules import RuleFilter, RuleGroup, groups
 
+from . import wire
+from .endpoint import endpoint
+from .parameters import ParameterError, Parameters
 from .wire import NEVER, exponential, rfc3339
 
-_FAMILY_OF = {alert.name: family for family, alerts in FAMILIES.items() for alert in alerts}
+
+@endpoint("GET")
+def rules(request: HttpRequest) -> HttpResponse:
+    """The console has alerting rules only; ``type=record`` finds none."""
+    console, parameters = current(), Parameters(request)
+    kind = parameters.text("type").lower()
+    if kind not in ("", "alert", "record"):
+        raise ParameterError("type", f'not supported value "{kind}"')
+    wanted = RuleFilter(
+        names=parameters.texts("rule_name[]"),
+        groups=parameters.texts("rule_group[]"),
+        files=parameters.texts("file[]"),
+        selectors=[query.matchers(text, "match[]") for text in parameters.texts("match[]")],
+    )
+    found = [] if kind == "record" else groups(console, wanted)
+    page, rest = _page(found, parameters)
+    with_alerts = not parameters.flag("exclude_alerts")
+    shown = [_group_as_json(group, console.profile, with_alerts=with_alerts) for group in page]
+    return wire.success({"groups": shown, **({"groupNextToken": rest} if rest else {})})
 
 
-def groups(statuses: Iterable[RuleStatus], profile: Profile) -> list[dict[str, Any]]:
-    """A group a family of alerts, like the generated rule files."""
-    families: dict[str, list[RuleStatus]] = {}
-    for status in statuses:
-        families.setdefault(_FAMILY_OF.get(status.rule.name, "opsconsole"), []).append(status)
-    return [
-        {
-            "name": family,
-            "file": f"{family}.yml",
-            "interval": profile.evaluation.total_seconds(),
-            "limit": 0,
-            "evaluationTime": sum(status.duration_s for status in members),
-            "lastEvaluation": _when(max(status.evaluated_at_ms or 0 for status in members)),
-            "rules": [_rule_as_json(status) for status in members],
-        }
-        for family, members in sorted(families.items())
-    ]
+@endpoint("GET")
+def alerts(_request: HttpRequest) -> HttpResponse:
+    found = [_alert_as_json(each) for status in alerting.rules(current()) for each in status.instances.values()]
+    return wire.success({"alerts": found})
 
 
-def alert_as_json(instance: Instance) -> dict[str, Any]:
+@endpoint("GET")
+def alertmanagers(_request: HttpRequest) -> HttpResponse:
+    """The console delivers notifications itself."""
+    return wire.success({"activeAlertmanagers": [], "droppedAlertmanagers": []})
+
+
+def _page(found: Sequence[RuleGroup], parameters: Parameters) -> tuple[Sequence[RuleGroup], str]:
+    """At most ``group_limit`` groups from the one that ``group_next_token`` names on, and the token of the rest."""
+    limit, token = parameters.limit("group_limit"), parameters.text("group_next_token")
+    if token and not limit:
+        raise ParameterError("group_limit", "it must be given with group_next_token")
+    names = [group.name for group in found]
+    if token and token not in names:
+        raise ParameterError("group_next_token", "no group begins there; the rules changed, so begin again without it")
+    first = names.index(token) if token else 0
+    last = first + limit if limit else len(found)
+    return found[first:last], names[last] if last < len(names) else ""
+
+
+def _group_as_json(group: RuleGroup, profile: Profile, *, with_alerts: bool) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "file": group.file,
+        "rules": [_rule_as_json(status, with_alerts=with_alerts) for status in group.rules],
+        "interval": profile.evaluation.total_seconds(),
+        "limit": 0,
+        "evaluationTime": sum(status.duration_s for status in group.rules),
+        "lastEvaluation": _when(max(status.evaluated_at_ms or 0 for status in group.rules)),
+    }
+
+
+def _alert_as_json(instance: Instance) -> dict[str, Any]:
     kept = {} if instance.keep_since_ms is None else {"keepFiringSince": rfc3339(instance.keep_since_ms)}
     return {
         "labels": instance.labels.as_dict(),
@@ -46,23 +89,24 @@ def alert_as_json(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _rule_as_json(status: RuleStatus) -> dict[str, Any]:
+def _rule_as_json(status: RuleStatus, *, with_alerts: bool) -> dict[str, Any]:
     rule = status.rule
     error = {"lastError": status.error} if status.error else {}
+    active = [_alert_as_json(instance) for instance in status.instances.values()] if with_alerts else []
     return {
-        "type": "alerting",
+        "state": status.state.value,
         "name": rule.name,
         "query": rule.query,
         "duration": rule.hold_ms / 1000,
         "keepFiringFor": rule.keep_ms / 1000,
         "labels": rule.labels.as_dict(),
         "annotations": {"summary": rule.alert.summary.template, "description": rule.alert.description.template},
-        "state": status.state.value,
-        "alerts": [alert_as_json(instance) for instance in status.instances.values()],
+        "alerts": active,
         "health": status.health.value,
         **error,
         "evaluationTime": status.duration_s,
         "lastEvaluation": _when(status.evaluated_at_ms or 0),
+        "type": "alerting",
     }
 
 

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
+
 from opsconsole.ingest.scrape import TargetStatus
+from opsconsole.operations.console import current
 from opsconsole.series.duration import format_duration
 
+from . import wire
+from .endpoint import endpoint
+from .parameters import Parameters
 from .wire import NEVER, rfc3339
+
+
+@endpoint("GET")
+def targets(request: HttpRequest) -> HttpResponse:
+    """The console drops no target; ``state=dropped`` finds none."""
+    parameters = Parameters(request)
+    state, pool = parameters.text("state").lower(), parameters.text("scrapePool")
+    statuses = current().scraper.status
+    shown = statuses if state in ("", "any", "active") else ()
+    pools = {status.target.job: 0 for status in statuses} if state in ("", "any", "dropped") else None
+    return wire.success(
+        {
+            "activeTargets": [target_as_json(each) for each in shown if pool in ("", each.target.job)],
+            "droppedTargets": [],
+            "droppedTargetCounts": pools,
+        }
+    )
 
 
 def target_as_json(status: TargetStatus) -> dict[str, Any]:

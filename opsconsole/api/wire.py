@@ -5,16 +5,19 @@ Source: Prometheus 3, web/api/v1/api.go and util/jsonutil/marshal.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+import numpy as np
 import orjson
 from django.http import HttpResponse
 
 from opsconsole.promql.result import Matrix
 from opsconsole.series.labels import Labels
+
+from .numbers import instants, numbers, plain, seconds
 
 CONTENT_TYPE = "application/json"
 
@@ -28,10 +31,13 @@ class ErrorType(StrEnum):
     BAD_DATA = "bad_data"
     EXECUTION = "execution"
     TIMEOUT = "timeout"
+    CANCELED = "canceled"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
     NOT_FOUND = "not_found"
     UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
 
     @property
     def status(self) -> int:
@@ -42,22 +48,35 @@ _STATUS = {
     ErrorType.BAD_DATA: 400,
     ErrorType.EXECUTION: 422,
     ErrorType.TIMEOUT: 503,
+    ErrorType.CANCELED: 499,  # the client closed the connection, as nginx and Prometheus say it
     ErrorType.UNAVAILABLE: 503,
     ErrorType.INTERNAL: 500,
     ErrorType.NOT_FOUND: 404,
     ErrorType.UNAUTHORIZED: 401,
+    ErrorType.FORBIDDEN: 403,
+    ErrorType.METHOD_NOT_ALLOWED: 405,
 }
 
 
-def success(data: bytes | object, warnings: Sequence[str] = ()) -> HttpResponse:
-    """``data`` is JSON already when it is bytes."""
+def success(data: bytes | object, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> HttpResponse:
+    """``data`` is JSON already when it is bytes.  ``warnings`` and ``infos`` are left out when there are none."""
     encoded = data if isinstance(data, bytes) else orjson.dumps(data)
-    more = b',"warnings":' + orjson.dumps(list(warnings)) if warnings else b""
-    return HttpResponse(b'{"status":"success","data":' + encoded + more + b"}", content_type=CONTENT_TYPE)
+    for name, sentences in ((b"warnings", warnings), (b"infos", infos)):
+        if sentences:
+            encoded += b',"' + name + b'":' + orjson.dumps(list(sentences))
+    return HttpResponse(b'{"status":"success","data":' + encoded + b"}", content_type=CONTENT_TYPE)
+
+
+def nothing() -> HttpResponse:
+    """There is no answer, and none is needed."""
+    response = HttpResponse(status=204)
+    del response["Content-Type"]
+    return response
 
 
 def failure(error_type: ErrorType, message: str) -> HttpResponse:
-    body = {"status": "error", "errorType": error_type.value, "error": " ".join(message.split())}
+    line = " ".join(message.split()).encode(errors="replace").decode()  # a lone surrogate has no JSON
+    body = {"status": "error", "errorType": error_type.value, "error": line}
     response = HttpResponse(orjson.dumps(body), content_type=CONTENT_TYPE, status=error_type.status)
     if error_type is ErrorType.UNAUTHORIZED:
         response["WWW-Authenticate"] = "Bearer"
@@ -65,33 +84,35 @@ def failure(error_type: ErrorType, message: str) -> HttpResponse:
 
 
 def matrix(result: Matrix) -> bytes:
-    """A range query's data: series sorted by their labels, each a list of [seconds, text]."""
-    stamps = [seconds(instant) for instant in result.timestamps.tolist()]
-    order = sorted(range(len(result.labels)), key=lambda row: result.labels[row])
-    return _data("matrix", (_series(result, row, stamps) for row in order))
+    """A range query's data: series sorted by their labels, each a list of [seconds, text].
+
+    Digits are made for all rows at once and woven between the instants, which are the same for every row.
+    """
+    heads = [b'"],[%b,"' % instant for instant in instants(result.timestamps)]
+    points = [b""] * (2 * len(heads))
+    points[::2] = heads
+    rows = []
+    complete = result.present.all(axis=1).tolist()
+    for row, (labels, texts) in enumerate(zip(result.labels, numbers(result.values), strict=True)):
+        if complete[row]:
+            points[1::2] = texts
+            woven = b"".join(points)
+        else:
+            woven = b"".join(heads[step] + texts[step] for step in np.flatnonzero(result.present[row]).tolist())
+        rows.append(b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), woven.removeprefix(b'"],')))
+    return _data("matrix", [rows[row] for row in sorted(range(len(rows)), key=result.labels.__getitem__)])
 
 
 def vector(result: Matrix) -> bytes:
     """An instant query's data, in the order the engine gave: ``sort()`` means something."""
-    stamp = seconds(int(result.timestamps[-1])) if result.timestamps.size else "0"
-    rows = zip(result.labels, result.values[:, -1].tolist(), strict=True)
-    return _data(
-        "vector", (f'{{"metric":{_metric(labels)},"value":[{stamp},"{number(value)}"]}}' for labels, value in rows)
-    )
+    (texts,) = numbers(result.values[:, -1:].T) if result.labels else ([],)
+    value = b',"value":[%b,"' % seconds(int(result.timestamps[-1])).encode()
+    rows = zip(result.labels, texts, strict=True)
+    return _data("vector", [b'{"metric":%b%b%b"]}' % (_metric(labels), value, text) for labels, text in rows])
 
 
 def scalar(at_ms: int, value: float) -> bytes:
-    return f'{{"resultType":"scalar","result":[{seconds(at_ms)},"{number(value)}"]}}'.encode()
-
-
-def number(value: float) -> str:
-    """The shortest text that reads back the same, in Go's style: no exponent from 1e-6 up to 1e21."""
-    text = repr(value)
-    if text.endswith(".0"):
-        return text[:-2]
-    if "e" in text and 1e-6 <= abs(value) < 1e21:
-        return f"{Decimal(text):f}"
-    return _NOT_FINITE.get(text, text)
+    return f'{{"resultType":"scalar","result":[{seconds(at_ms)},"{plain(value)}"]}}'.encode()
 
 
 def exponential(value: float) -> str:
@@ -109,27 +130,22 @@ def rfc3339(at_ms: int) -> str:
     return f"{moment.isoformat()}.{at_ms % 1000:03d}Z"
 
 
-def seconds(at_ms: int) -> str:
-    """Unix seconds with as many of the three decimals as it takes."""
-    sign, (whole, rest) = "-" if at_ms < 0 else "", divmod(abs(at_ms), 1000)
-    return f"{sign}{whole}.{rest:03d}".rstrip("0") if rest else f"{sign}{whole}"
-
-
 _NOT_FINITE = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
+_METRICS_KEPT = 50_000  # about 20 MB
+_METRICS: dict[int, tuple[Labels, bytes]] = {}
 
 
-def _series(result: Matrix, row: int, stamps: Sequence[str]) -> str:
-    points = ",".join(
-        f'[{stamp},"{number(value)}"]'
-        for stamp, value, present in zip(stamps, result.values[row].tolist(), result.present[row].tolist(), strict=True)
-        if present
-    )
-    return f'{{"metric":{_metric(result.labels[row])},"values":[{points}]}}'
+def _metric(labels: Labels) -> bytes:
+    """Label sets of the head are the same objects in every answer, so their JSON is kept by identity."""
+    known = _METRICS.get(id(labels))
+    if known is not None:
+        return known[1]
+    text = orjson.dumps(labels.as_dict())
+    if len(_METRICS) >= _METRICS_KEPT:
+        _METRICS.clear()
+    _METRICS[id(labels)] = (labels, text)  # holds the object, so that no other can take its identity
+    return text
 
 
-def _metric(labels: Labels) -> str:
-    return orjson.dumps(labels.as_dict()).decode()
-
-
-def _data(kind: str, rows: Iterable[str]) -> bytes:
-    return f'{{"resultType":"{kind}","result":[{",".join(rows)}]}}'.encode()
+def _data(kind: str, rows: Sequence[bytes]) -> bytes:
+    return b'{"resultType":"%b","result":[%b]}' % (kind.encode(), b",".join(rows))

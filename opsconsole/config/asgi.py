@@ -12,9 +12,10 @@ django.setup(set_prefix=False)  # before the routes, whose consumer imports mode
 from opsconsole.config.handler import Handler  # noqa: E402
 from opsconsole.live.routing import websocket_urlpatterns  # noqa: E402
 
+http = Handler()
 application = ProtocolTypeRouter(
     {
-        "http": Handler(),
+        "http": http,
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -22,6 +22,22 @@ PUBLIC_URL = env.str(
 TELEMETRY_URL = env.str("TELEMETRY_URL", default="")
 """``clickhouse://user:password@host:port/database``; empty means the embedded engine in ``DATA_DIR``."""
 
+METRICS_URL = env.str("METRICS_URL", default="")
+"""``http(s)://user:password@host[/prefix]`` of a Prometheus-compatible server that metrics are read from and PromQL is
+evaluated at; empty means the console's own."""
+
+QUERY_SERIES = env.int("OPSCONSOLE_QUERY_SERIES", default=250_000)
+"""Series that one selector of a query may mean."""
+
+QUERY_SAMPLES = env.int("OPSCONSOLE_QUERY_SAMPLES", default=50_000_000)
+"""Samples a query may hold at one time, 8 bytes each."""
+
+QUERY_POINTS = env.int("OPSCONSOLE_QUERY_POINTS", default=11_000)
+"""Instants a range query may have."""
+
+QUERY_SECONDS = env.float("OPSCONSOLE_QUERY_SECONDS", default=30.0)
+"""How long a query may take."""
+
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'records.sqlite3'}")
 REDIS_URL = env.str("REDIS_URL", default="")
 

@@ -27,6 +27,7 @@ from opsconsole.notify.webhook import Webhook
 from opsconsole.operations.console import Console, install
 from opsconsole.operations.ingest import Receivers
 from opsconsole.promql.engine import Engine
+from opsconsole.promql.limits import Limits
 from opsconsole.series.clock import Clock, SystemClock
 from opsconsole.storage import retention
 from opsconsole.storage.clickhouse import ClickHouse, StoreError
@@ -38,6 +39,7 @@ from opsconsole.storage.intake import Intake
 from opsconsole.storage.metadata import MetadataStore
 from opsconsole.storage.pushed import PushedStore
 from opsconsole.storage.recorder import Recorder
+from opsconsole.storage.remote import RemoteEngine
 from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.schema import NewerSchema
 from opsconsole.storage.spans import SpanStore
@@ -60,6 +62,7 @@ class Graph:
 def build() -> Graph:
     """Everything the environment asks for, not running yet.  Raises ``StartError``."""
     profile = _profile()
+    limits = _query_limits()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
     with ExitStack() as stores:
@@ -82,6 +85,10 @@ def build() -> Graph:
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
+        engine = _remote(limits) or Engine(History(head, samples, pushed, moved=samples.moved), limits=limits)
+        if isinstance(engine, RemoteEngine):
+            stores.callback(engine.close)
+
         hub = Hub()
         relay = Relay(hub)
         rules = RuleBook(Rule.of(alert, profile) for alert in ALERTS)
@@ -91,7 +98,7 @@ def build() -> Graph:
             profile=profile,
             boards=BOARDS_BY_NAME,
             alerts=ALERTS_BY_NAME,
-            engine=Engine(History(head, samples, pushed, moved=samples.moved)),
+            engine=engine,
             spans=spans,
             scraper=_scraper(targets, recorder, clock),
             hub=hub,
@@ -104,6 +111,7 @@ def build() -> Graph:
             metadata=metadata,
             rules=rules,
             channels=channels,
+            started_ms=clock.now_ms(),
         )
         delivery = Delivery(channels, clock)
         services = (relay, delivery, console.scraper, Evaluator(console, relay, delivery), Tick(console))
@@ -118,6 +126,27 @@ def _profile() -> Profile:
         raise StartError(
             f"OPSCONSOLE_PROFILE is {env.PROFILE!r}; choose one of: {', '.join(sorted(PROFILES))}"
         ) from None
+
+
+def _query_limits() -> Limits:
+    try:
+        return Limits(env.QUERY_SERIES, env.QUERY_SAMPLES, env.QUERY_POINTS, env.QUERY_SECONDS)
+    except ValueError as error:
+        raise StartError(f"OPSCONSOLE_QUERY_…: {error}") from None
+
+
+def _remote(limits: Limits) -> RemoteEngine | None:
+    if not env.METRICS_URL:
+        return None
+    if env.TARGETS:
+        raise StartError(
+            "METRICS_URL is set, so metrics are read from there, and what the console scraped itself would never be "
+            "shown; take away METRICS_URL, or the targets (--target, OPSCONSOLE_TARGETS)"
+        )
+    try:
+        return RemoteEngine(env.METRICS_URL, limits=limits)
+    except ValueError as error:
+        raise StartError(str(error)) from None
 
 
 def _targets(texts: Iterable[str], profile: Profile) -> Iterable[Target]:

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class IngestLimits:
-    """``scrape_*`` hold for one scrape of one target, ``push_bytes`` for one pushed body after decompression."""
+    """``scrape_*`` hold for one scrape of one target, its bytes after decompression, ``label_*`` for one scraped series,
+    its labels counted with name, job and instance; ``push_bytes`` for one pushed body after decompression.
+    """
 
     scrape_bytes: int = 10_000_000
     scrape_samples: int = 50_000
+    label_count: int = 100
+    label_name_length: int = 200
+    label_value_length: int = 4_000
     push_bytes: int = 32_000_000
 
 

@@ -12,7 +12,13 @@ from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.labels import Labels
 from opsconsole.series.metadata import Metadata
 
-OWN_SERIES = ("up", "scrape_duration_seconds", "scrape_samples_scraped")
+OWN_SERIES = (
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+)
 """What the scraper says of every scrape, also of one that failed."""
 
 

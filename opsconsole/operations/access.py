@@ -9,6 +9,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from datetime import timedelta
+from functools import cache
 from hashlib import sha256
 
 from django.conf import settings
@@ -117,7 +118,7 @@ def authenticate_token(header: str | None, scope: str, now_ms: int) -> ApiToken 
     if scheme.lower() != "bearer" or not text:
         return None
     if _is_environments(text):
-        return ApiToken(name="OPSCONSOLE_API_TOKEN", scope=ApiToken.Scope.ADMIN, created_at=at(now_ms))
+        return _environments_token()
     token = _known.get(_hash(text), now_ms)
     return token if token is not None and scope in _ALLOWS[ApiToken.Scope(token.scope)] else None
 
@@ -150,6 +151,11 @@ def _valid_token(digest: str, now_ms: int) -> ApiToken | None:
     stale = Q(last_used_at=None) | Q(last_used_at__lte=at(now_ms - USED_EVERY_MS))
     rows.filter(stale).update(last_used_at=at(now_ms))
     return rows.first()
+
+
+@cache
+def _environments_token() -> ApiToken:
+    return ApiToken(name="OPSCONSOLE_API_TOKEN", scope=ApiToken.Scope.ADMIN, created_at=at(0))
 
 
 def _is_environments(text: str) -> bool:

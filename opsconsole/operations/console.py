@@ -19,7 +19,7 @@ from opsconsole.series.clock import Clock
 if TYPE_CHECKING:
     from opsconsole.ingest.scrape import Scraper
     from opsconsole.live.hub import Hub
-    from opsconsole.promql.engine import Engine
+    from opsconsole.promql.evaluator import Evaluator
     from opsconsole.storage.exemplars import ExemplarStore
     from opsconsole.storage.metadata import MetadataStore
     from opsconsole.storage.recorder import Recorder
@@ -34,7 +34,7 @@ class Console:
     profile: Profile
     boards: Mapping[str, Board]
     alerts: Mapping[str, Alert]
-    engine: Engine  # PromQL over the head and the history
+    engine: Evaluator  # PromQL over the head and the history, or at another server
     spans: SpanStore  # traces, durable once accepted
     scraper: Scraper  # its targets and their last scrape
     hub: Hub  # who is watching
@@ -44,6 +44,7 @@ class Console:
     exemplars: ExemplarStore | None = None  # of scraped series; None in a console that only reads
     metadata: MetadataStore | None = None  # type, help and unit of scraped metrics; None in a console that only reads
     rules: RuleBook = field(default_factory=RuleBook)  # what is pending and firing, and how its rules do
+    started_ms: int = 0  # Unix milliseconds
     channels: Mapping[str, Channel] = field(default_factory=dict)  # whom a change is told, by name
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import structlog
 
-from opsconsole.promql.error import PromQLError
+from opsconsole.promql.error import ParseError, PromQLError
+from opsconsole.promql.evaluator import Evaluator, Refused, Unreachable
+from opsconsole.promql.limits import Budget, Canceled, TimedOut
 from opsconsole.promql.parse import parse
-from opsconsole.promql.plan import Expr, Kind, Selector
-from opsconsole.promql.result import Matrix, Scalar
+from opsconsole.promql.plan import Selector
+from opsconsole.promql.result import Matrix, Scalar, String
 from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
 
@@ -21,13 +23,9 @@ from .console import Console
 
 log = structlog.get_logger(__name__)
 
-MAX_POINTS = 11_000
-"""Instants of one range query, the number Prometheus takes: enough for a week by the minute."""
-
-TIMEOUT_S = 30.0
-
 _AT_ONCE = 4  # as many as the store has sessions; numpy and the store work outside the interpreter's lock
-_pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="query")
+_turns = threading.BoundedSemaphore(_AT_ONCE)
+_PATIENCE_S = 0.05  # between two looks whether a query that waits for its turn still has time
 
 T = TypeVar("T")
 
@@ -42,6 +40,14 @@ class QueryFailed(Exception):
 
 class QueryTimeout(Exception):
     """No answer in time; one line."""
+
+
+class QueryCanceled(Exception):
+    """Nobody waits for the answer; one line."""
+
+
+class QueryUnavailable(Exception):
+    """The server that evaluates cannot be asked; one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,85 +66,163 @@ class Span:
                 'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
                 "Try a positive integer"
             )
-        if (self.end_ms - self.start_ms) // self.step_ms > MAX_POINTS:
-            raise BadQuery(
-                f"exceeded maximum resolution of {MAX_POINTS:,} points per timeseries. "
-                "Try decreasing the query resolution (?step=XX)"
-            )
+
+    @property
+    def points(self) -> int:
+        """As Prometheus counts them: without the first."""
+        return (self.end_ms - self.start_ms) // self.step_ms
 
 
-def instant(console: Console, query: str, at_ms: int, timeout_s: float = TIMEOUT_S) -> Matrix | Scalar:
-    """The value of ``query`` at one instant, or the samples of a range vector like ``up[5m]``.
+def instant(
+    console: Console,
+    query: str,
+    at_ms: int,
+    *,
+    lookback_ms: int | None = None,
+    timeout_s: float | None = None,
+    cancelled: threading.Event | None = None,
+) -> Matrix | Scalar | String:
+    """The value of ``query`` at one instant, the samples of a range vector like ``up[5m]``, or a string as it stands.
 
-    Raises ``BadQuery``, ``QueryFailed`` or ``QueryTimeout``.
+    ``lookback_ms``: for how long a sample counts, if not as usual.
+    ``timeout_s`` may shorten the console's own limit.  Set ``cancelled``, from any thread, and the work ends at its next step.
+    Raises ``BadQuery``, ``QueryFailed``, ``QueryTimeout``, ``QueryCanceled`` or ``QueryUnavailable``.
     """
-    _plan(query)
-    return _within(timeout_s, lambda: console.engine.instant(query, at_ms))
+    engine = _evaluator(console, lookback_ms)
+    return _ask(console, timeout_s, cancelled, lambda budget: engine.instant(query, at_ms, budget))
 
 
-def is_range_vector(query: str) -> bool:
-    """Whether an instant query's answer is samples over time.  Raises ``BadQuery``."""
-    return _plan(query).kind is Kind.RANGE
-
-
-def range_(console: Console, query: str, span: Span, timeout_s: float = TIMEOUT_S) -> Matrix:
-    """The values of ``query`` over a span.  Raises as ``instant`` does."""
-    _plan(query)
-    return _within(timeout_s, lambda: console.engine.range(query, span.start_ms, span.end_ms, span.step_ms))
+def range_(
+    console: Console,
+    query: str,
+    span: Span,
+    *,
+    lookback_ms: int | None = None,
+    timeout_s: float | None = None,
+    cancelled: threading.Event | None = None,
+) -> Matrix:
+    """The values of ``query`` over a span.  Arguments and errors as of ``instant``."""
+    most = console.engine.limits.points
+    if span.points > most:
+        raise BadQuery(
+            f"exceeded maximum resolution of {most:,} points per timeseries. Try decreasing the query resolution (?step=XX)"
+        )
+    engine = _evaluator(console, lookback_ms)
+    return _ask(
+        console,
+        timeout_s,
+        cancelled,
+        lambda budget: engine.range(query, span.start_ms, span.end_ms, span.step_ms, budget),
+    )
 
 
 def series(
-    console: Console, selectors: Collection[str], start_ms: int, end_ms: int, timeout_s: float = TIMEOUT_S
+    console: Console,
+    selectors: Collection[str],
+    start_ms: int,
+    end_ms: int,
+    *,
+    timeout_s: float | None = None,
+    cancelled: threading.Event | None = None,
 ) -> list[Labels]:
     """The label sets that any of ``selectors`` means and that have a sample in (start_ms, end_ms], sorted; without a
-    selector, all.  Raises as ``instant`` does.
+    selector, all.  Arguments and errors as of ``instant``.
     """
-    wanted = [_matchers(text) for text in selectors] or [()]
-
-    def select() -> list[Labels]:
-        blocks = (block for matchers in wanted for block in console.engine.source.select(matchers, start_ms, end_ms))
-        return sorted({labels for block in blocks for labels in block.labels})
-
-    return _within(timeout_s, select)
+    wanted = [matchers(text) for text in selectors]
+    return _ask(console, timeout_s, cancelled, lambda budget: console.engine.series(wanted, start_ms, end_ms, budget))
 
 
-def label_names(found: Iterable[Labels]) -> list[str]:
-    return sorted({name for labels in found for name, _ in labels})
+def label_names(
+    console: Console,
+    selectors: Collection[str],
+    start_ms: int,
+    end_ms: int,
+    *,
+    timeout_s: float | None = None,
+    cancelled: threading.Event | None = None,
+) -> list[str]:
+    """The names of labels of the series that ``series`` finds, sorted.  Arguments and errors as of ``instant``."""
+    wanted = [matchers(text) for text in selectors]
+    return _ask(
+        console, timeout_s, cancelled, lambda budget: console.engine.label_names(wanted, start_ms, end_ms, budget)
+    )
 
 
-def label_values(found: Iterable[Labels], name: str) -> list[str]:
-    return sorted({value for labels in found if (value := labels.get(name))})
+def label_values(
+    console: Console,
+    name: str,
+    selectors: Collection[str],
+    start_ms: int,
+    end_ms: int,
+    *,
+    timeout_s: float | None = None,
+    cancelled: threading.Event | None = None,
+) -> list[str]:
+    """The values of one label in the series that ``series`` finds, sorted.  Arguments and errors as of ``instant``."""
+    wanted = [matchers(text) for text in selectors]
+    return _ask(
+        console,
+        timeout_s,
+        cancelled,
+        lambda budget: console.engine.label_values(name, wanted, start_ms, end_ms, budget),
+    )
 
 
-def _plan(query: str) -> Expr:
+def matchers(selector: str, parameter: str = "match[]") -> Sequence[Matcher]:
+    """Those of a text like ``up{job="web"}``.  Raises ``BadQuery``, which names the ``parameter``."""
     try:
-        return parse(query)
+        plan = parse(selector)
     except PromQLError as error:
-        raise BadQuery(f'invalid parameter "query": {error}') from None
-
-
-def _matchers(text: str) -> Sequence[Matcher]:
-    try:
-        plan = parse(text)
-    except PromQLError as error:
-        raise BadQuery(f'invalid parameter "match[]": {error}') from None
+        raise BadQuery(f'invalid parameter "{parameter}": {error}') from None
     if not isinstance(plan, Selector):
-        raise BadQuery(f'invalid parameter "match[]": {text!r} is no selector; write one like up{{job="web"}}')
+        raise BadQuery(f'invalid parameter "{parameter}": {selector!r} is no selector; write one like up{{job="web"}}')
     return plan.matchers
 
 
-def _within(timeout_s: float, work: Callable[[], T]) -> T:
-    """Run ``work`` on one of few threads, so that many or slow questions wait for each other and not the console for
-    them.  Work that is over its time still runs to its end, but nobody waits for it.
-    """
-    future: Future[T] = _pool.submit(work)
+def _evaluator(console: Console, lookback_ms: int | None) -> Evaluator:
+    return console.engine if lookback_ms is None else console.engine.looking_back(lookback_ms)
+
+
+def _ask(
+    console: Console, timeout_s: float | None, cancelled: threading.Event | None, work: Callable[[Budget], T]
+) -> T:
+    """``work`` in its turn, within what a query may cost; what goes wrong becomes one of this module's errors."""
+    limits = console.engine.limits
+    if timeout_s is not None and timeout_s < limits.seconds:
+        limits = replace(limits, seconds=timeout_s)
+    budget = Budget(limits, cancelled=cancelled)
     try:
-        return future.result(timeout=timeout_s)
-    except FutureTimeoutError:
-        future.cancel()
-        raise QueryTimeout(f"no answer within {timeout_s:g} s; ask for less, or fewer at once") from None
+        with _turn(budget):
+            return work(budget)
+    except Refused as error:
+        raise BadQuery(_one_line(error)) from None
+    except ParseError as error:
+        raise BadQuery(f'invalid parameter "query": {_one_line(error)}') from None
+    except TimedOut as error:
+        raise QueryTimeout(_one_line(error)) from None
+    except Canceled as error:
+        raise QueryCanceled(_one_line(error)) from None
+    except Unreachable as error:
+        raise QueryUnavailable(_one_line(error)) from None
     except PromQLError as error:
-        raise QueryFailed(" ".join(str(error).split())) from None
+        raise QueryFailed(_one_line(error)) from None
     except Exception as error:
         log.exception("a query failed")
         raise QueryFailed("the telemetry store did not answer; see the console's log") from error
+
+
+@contextmanager
+def _turn(budget: Budget) -> Iterator[None]:
+    """Few queries at once, so that many or slow ones wait for each other and not the console for them."""
+    while not _turns.acquire(timeout=min(_PATIENCE_S, budget.seconds_left)):
+        if budget.seconds_left == 0:
+            raise TimedOut("query timed out in query queue")
+        budget.check()
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+def _one_line(error: PromQLError) -> str:
+    return " ".join(str(error).split())

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from opsconsole.series.block import Mask, Values
 from opsconsole.series.labels import Labels
 
+from .format import sample
+from .limits import Budget
 from .plan import Grouping
 from .summation import grouped_sums
 from .vector import Groups, Vector
@@ -25,6 +27,7 @@ class Members:
         self.labels = vector.labels  # in their old order
         self.groups = groups
         self.order = groups.order
+        self.nameless = vector.nameless
         self.starts = groups.starts
         self.values: Values = vector.values[self.order]
         self.complete = bool(vector.present.all())
@@ -36,9 +39,21 @@ class Members:
         """float64[S, T]: the values, with ``value`` where there is none."""
         return self.values if self.complete else np.where(self.present, self.values, value)
 
+    def chosen(self, rows: NDArray[np.intp], present: Mask) -> Vector:
+        """These rows, in the order of groups, under their own labels."""
+        nameless = None if self.nameless is None else self.nameless[self.order[rows]]
+        labels = [self.labels[row] for row in self.order[rows]]
+        return Vector(labels, self.values[rows], present[rows], nameless)
+
     def spread(self, of_groups: Values | NDArray[np.intp]) -> Values:
         """float64[S, T]: for each row the value of its group."""
         return np.repeat(of_groups, self.groups.sizes, axis=0)
+
+    def nameless_groups(self) -> Mask | None:
+        """bool[G]: the groups, told apart by metric name, whose name is to be lost."""
+        if self.nameless is None or not any(labels.metric for labels in self.groups.labels):
+            return None
+        return self.nameless[self.order][self.starts]
 
     def _added(self, rows: Mask) -> NDArray[np.intp]:
         return np.add.reduceat(rows, self.starts, axis=0, dtype=np.intp)
@@ -49,17 +64,17 @@ def aggregate(operator: str, vector: Vector, grouping: Grouping) -> Vector:
     if not vector.labels:
         return vector
     members = Members(vector, grouping)
-    return Vector(members.groups.labels, _REDUCTIONS[operator](members), members.counts > 0)
+    return Vector(members.groups.labels, _REDUCTIONS[operator](members), members.counts > 0, members.nameless_groups())
 
 
 def aggregate_by(operator: str, vector: Vector, grouping: Grouping, parameter: Numbers) -> Vector:
-    """By topk, bottomk or quantile.  ``parameter``: float64[T]."""
+    """By topk, bottomk, limitk, limit_ratio or quantile.  ``parameter``: float64[T]."""
     if not vector.labels:
         return vector
     return _PARAMETRIC[operator](Members(vector, grouping), parameter)
 
 
-def count_values(label: str, vector: Vector, grouping: Grouping) -> Vector:
+def count_values(label: str, vector: Vector, grouping: Grouping, budget: Budget) -> Vector:
     """How many series of a group have each value; the value becomes a label."""
     if not vector.labels:
         return vector
@@ -67,10 +82,11 @@ def count_values(label: str, vector: Vector, grouping: Grouping) -> Vector:
     distinct, code = np.unique(vector.values, return_inverse=True)
     pair = groups.ids[:, np.newaxis] * distinct.size + code.reshape(vector.values.shape)
     pairs, row = np.unique(pair[vector.present], return_inverse=True)
+    budget.hold(pairs.size * vector.values.shape[1])
     counts = np.zeros((pairs.size, vector.values.shape[1]))
     np.add.at(counts, (row, np.nonzero(vector.present)[1]), 1.0)
     labels = [
-        Labels.of(groups.labels[number // distinct.size], **{label: format_value(distinct[number % distinct.size])})
+        Labels.of(groups.labels[number // distinct.size], **{label: sample(distinct[number % distinct.size])})
         for number in pairs.tolist()
     ]
     return Vector(labels, counts, counts > 0)
@@ -130,7 +146,7 @@ def _quantile(members: Members, q: Numbers) -> Vector:
     weight = position - below
     values = low * (1 - weight) + high * weight
     values = np.select([np.isnan(q), q < 0, q > 1], [np.nan, -np.inf, np.inf], values)
-    return Vector(members.groups.labels, values, members.counts > 0)
+    return Vector(members.groups.labels, values, members.counts > 0, members.nameless_groups())
 
 
 def _topk(members: Members, k: Numbers) -> Vector:
@@ -151,7 +167,23 @@ def _first(members: Members, k: Numbers, keys: Values) -> Vector:
     rows = np.flatnonzero(chosen.any(axis=1))
     if chosen.shape[1] == 1:  # an instant query shows them in their order
         rows = ranking[chosen[ranking[:, 0], 0], 0]
-    return Vector([members.labels[row] for row in members.order[rows]], members.values[rows], chosen[rows])
+    return members.chosen(rows, chosen)
+
+
+def _limitk(members: Members, k: Numbers) -> Vector:
+    """The first k series of each group that are there."""
+    number: NDArray[np.intp] = np.cumsum(members.present, axis=0, dtype=np.intp)
+    before_group = number[members.starts] - members.present[members.starts]
+    chosen = members.present & (number - members.spread(before_group) <= np.trunc(k))
+    return members.chosen(np.flatnonzero(chosen.any(axis=1)), chosen)
+
+
+def _limit_ratio(members: Members, ratio: Numbers) -> Vector:
+    """A fixed share of the series, by a hash of their labels; below zero the others, so that both make up all."""
+    place = np.array([members.labels[row].fingerprint() for row in members.order], dtype=np.float64) / 2.0**64
+    share = np.clip(ratio, -1.0, 1.0)
+    chosen = np.where(share >= 0, place[:, np.newaxis] < share, place[:, np.newaxis] >= 1 + share) & members.present
+    return members.chosen(np.flatnonzero(chosen.any(axis=1)), chosen)
 
 
 def _ranking(members: Members, keys: Values, *, nan_first: bool) -> NDArray[np.intp]:
@@ -160,15 +192,6 @@ def _ranking(members: Members, keys: Values, *, nan_first: bool) -> NDArray[np.i
     odd = np.isnan(keys)
     nature = np.where(members.present, -1 * odd if nan_first else 1 * odd, 2)
     return np.lexsort((keys, nature, np.broadcast_to(group, keys.shape)), axis=0)
-
-
-def format_value(value: float) -> str:
-    """A sample value as Prometheus writes it: the shortest digits, without an exponent."""
-    if np.isnan(value):
-        return "NaN"
-    if np.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    return np.format_float_positional(value, trim="-")
 
 
 _REDUCTIONS: dict[str, Callable[[Members], Values]] = {
@@ -185,5 +208,6 @@ _PARAMETRIC: dict[str, Callable[[Members, Numbers], Vector]] = {
     "topk": _topk,
     "bottomk": _bottomk,
     "quantile": _quantile,
+    "limitk": _limitk,
+    "limit_ratio": _limit_ratio,
 }
-OPERATORS = frozenset((*_REDUCTIONS, *_PARAMETRIC, "count_values"))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from opsconsole.series.block import Mask, Values
 from opsconsole.series.labels import Labels, quote
 
+from .check import SET_OPERATORS
 from .error import PromQLError
 from .plan import Binary, Cardinality, Grouping
 from .vector import Groups, Vector, merged, overlapping
@@ -31,7 +32,6 @@ _COMPARISONS: dict[str, np.ufunc] = {
     ">=": np.greater_equal,
     "<=": np.less_equal,
 }
-SET_OPERATORS = frozenset(("and", "or", "unless"))
 
 
 def numbers(node: Binary, left: Values, right: Values) -> Values:
@@ -45,11 +45,11 @@ def vector_and_number(node: Binary, vector: Vector, number: Values, *, swapped: 
     """``number``: float64[T]; ``swapped`` when it stands on the left.  A filtering comparison keeps the vector's value."""
     left, right = (number, vector.values) if swapped else (vector.values, number)
     if node.operator in _ARITHMETIC:
-        return Vector(vector.labels, _ARITHMETIC[node.operator](left, right), vector.present).without_metric()
+        return vector.valued(_ARITHMETIC[node.operator](left, right)).without_metric()
     holds = _COMPARISONS[node.operator](left, right)
     if node.returns_bool:
-        return Vector(vector.labels, holds.astype(np.float64), vector.present).without_metric()
-    return Vector(vector.labels, vector.values, vector.present & holds)
+        return vector.valued(holds.astype(np.float64)).without_metric()
+    return vector.valued(vector.values, vector.present & holds)
 
 
 def vectors(node: Binary, left: Vector, right: Vector) -> Vector:
@@ -68,19 +68,20 @@ def vectors(node: Binary, left: Vector, right: Vector) -> Vector:
     a, b = many.values[many_rows], one.values[one_rows]
     if swapped:
         a, b = b, a
+
+    def unique(values: Values) -> Vector:
+        nameless = None if many.nameless is None else many.nameless[many_rows]
+        message = "multiple matches for labels: grouping labels must ensure unique matches"
+        return merged(Vector(labels, values, both, nameless), message, node.position)
+
     if node.operator in _ARITHMETIC:
-        return _unique(node, labels, _ARITHMETIC[node.operator](a, b), both)
-    holds = _COMPARISONS[node.operator](a, b)
+        return unique(_ARITHMETIC[node.operator](a, b))
+    holds = _COMPARISONS[node.operator](a, b).astype(np.float64)
     if node.returns_bool:
-        return _unique(node, labels, holds.astype(np.float64), both)
+        return unique(holds)
     # Matches that the comparison then filters away must be unique too, so filter last.
-    result, passing = _unique(node, labels, a, both), _unique(node, labels, holds.astype(np.float64), both)
-    return Vector(result.labels, result.values, result.present & (passing.values > 0))
-
-
-def _unique(node: Binary, labels: list[Labels], values: Values, present: Mask) -> Vector:
-    message = "multiple matches for labels: grouping labels must ensure unique matches"
-    return merged(Vector(labels, values, present), message, node.position)
+    result, passing = unique(a), unique(holds)
+    return result.valued(result.values, result.present & (passing.values > 0))
 
 
 def _pairs(node: Binary, many: Vector, one: Vector) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -133,10 +134,10 @@ def _result_labels(node: Binary, many: Labels, one: Labels) -> Labels:
 def _combined(operator: str, left: Vector, right: Vector, grouping: Grouping) -> Vector:
     """``and``, ``or``, ``unless``: by whether the other side has a series with equal matching labels at that instant."""
     if operator == "or":
-        extra = Vector(right.labels, right.values, right.present & ~_matched(right, left, grouping))
+        extra = right.valued(right.values, right.present & ~_matched(right, left, grouping))
         return merged(Vector.joined([left, extra], left.values.shape[1]))
     matched = _matched(left, right, grouping)
-    return Vector(left.labels, left.values, left.present & (matched if operator == "and" else ~matched))
+    return left.valued(left.values, left.present & (matched if operator == "and" else ~matched))
 
 
 def _matched(vector: Vector, others: Vector, grouping: Grouping) -> Mask:

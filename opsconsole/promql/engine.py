@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels
 
+from . import literal
+from .annotations import Annotations
 from .error import PromQLError
 from .evaluate import Evaluation
+from .evaluator import Refused, Selectors
+from .limits import Budget, Limits
 from .parse import parse
-from .plan import Expr, Kind, Range
-from .result import Matrix, Scalar
+from .plan import Kind, Range, Subquery, Text
+from .result import Matrix, Samples, Scalar, String
+from .select import sampled
 from .source import SampleSource
 from .vector import Vector
 
@@ -21,30 +30,40 @@ LOOKBACK_MS = 300_000
 class Engine:
     """Answers PromQL with the semantics of Prometheus 3 over whatever the source holds."""
 
-    def __init__(self, source: SampleSource, *, lookback_ms: int = LOOKBACK_MS) -> None:
+    def __init__(self, source: SampleSource, *, lookback_ms: int = LOOKBACK_MS, limits: Limits | None = None) -> None:
         self._source = source
         self._lookback_ms = lookback_ms
+        self._limits = limits or Limits()
 
     @property
-    def source(self) -> SampleSource:
-        """Who holds the samples, for questions about series instead of values."""
-        return self._source
+    def limits(self) -> Limits:
+        """What a query without a budget of its own may cost."""
+        return self._limits
 
-    def instant(self, query: str, at_ms: int) -> Matrix | Scalar:
+    def looking_back(self, lookback_ms: int) -> Engine:
+        """The same, to which a sample counts for so long."""
+        return Engine(self._source, lookback_ms=lookback_ms, limits=self._limits)
+
+    def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar | String:
         """The value at one instant: a matrix with T = 1, or for a range vector its samples.
 
         Series stand in the order that ``sort`` and ``topk`` give them.  Raises ``PromQLError``.
         """
-        plan = _parsed(query)
-        evaluation = self._evaluation(np.array([at_ms], dtype=np.int64))
-        with np.errstate(all="ignore"):  # 0/0 is a value here, and what is not present may be anything
-            if isinstance(plan, Range):
+        plan = parse(query)
+        if isinstance(plan, Text):
+            return String(at_ms, literal.printable(plan.value))
+        evaluation = self._evaluation(
+            query, np.array([at_ms], dtype=np.int64), at_ms, 0, budget or Budget(self._limits)
+        )
+        with _evaluating(evaluation.budget):
+            if isinstance(plan, Range | Subquery):
                 return _samples(evaluation, plan)
             if plan.kind is Kind.SCALAR:
-                return Scalar(at_ms, float(evaluation.numbers(plan)[0]))
-            return _matrix(evaluation.vector(plan), evaluation.steps)
+                value = float(evaluation.numbers(plan)[0])
+                return Scalar(at_ms, value, evaluation.annotations.warnings, evaluation.annotations.infos)
+            return _matrix(evaluation.vector(plan), evaluation.steps, evaluation.annotations)
 
-    def range(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> Matrix:
+    def range(self, query: str, start_ms: int, end_ms: int, step_ms: int, budget: Budget | None = None) -> Matrix:
         """The values from start to end, both included, sorted by labels; a scalar is one series without labels.
 
         Raises ``PromQLError`` for the query, ``ValueError`` for instants that make no range.
@@ -53,48 +72,87 @@ class Engine:
             raise ValueError(f"step must be positive, not {step_ms} ms")
         if end_ms < start_ms:
             raise ValueError("end must not be before start")
-        plan = _parsed(query)
-        evaluation = self._evaluation(np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64), end_ms)
-        with np.errstate(all="ignore"):
+        plan = parse(query)
+        if plan.kind not in (Kind.SCALAR, Kind.VECTOR):
+            raise Refused(
+                f'invalid parameter "query": invalid expression type "{plan.kind}" for range query, '
+                "must be Scalar or instant Vector"
+            )
+        budget = budget or Budget(self._limits)
+        budget.hold((end_ms - start_ms) // step_ms + 1)
+        steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
+        evaluation = self._evaluation(query, steps, end_ms, step_ms, budget)
+        with _evaluating(budget):
             if plan.kind is Kind.SCALAR:
                 values = evaluation.numbers(plan)[np.newaxis]
-                return Matrix([Labels()], evaluation.steps, values, np.ones(values.shape, dtype=bool))
-            vector = evaluation.vector(plan)
-        return _by_labels(_matrix(vector, evaluation.steps))
+                vector = Vector([Labels()], values, np.ones(values.shape, dtype=bool))
+            else:
+                vector = evaluation.vector(plan)
+        return _by_labels(_matrix(vector, evaluation.steps, evaluation.annotations))
 
-    def _evaluation(self, steps: Timestamps, end_ms: int | None = None) -> Evaluation:
-        last = int(steps[-1]) if end_ms is None else end_ms
-        return Evaluation(self._source, steps, int(steps[0]), last, self._lookback_ms)
+    def series(self, selectors: Selectors, start_ms: int, end_ms: int, budget: Budget | None = None) -> list[Labels]:
+        """The label sets that have a sample in (start_ms, end_ms], sorted.  Raises ``PromQLError``."""
+        found: set[Labels] = set()
+        budget = budget or Budget(self._limits)
+        with budget.running():
+            for matchers in selectors or [()]:
+                budget.check()
+                for samples in self._source.select(matchers, start_ms, end_ms):
+                    found.update(sampled(samples, start_ms, end_ms))
+                budget.select(len(found))
+        return sorted(found)
+
+    def label_names(self, selectors: Selectors, start_ms: int, end_ms: int, budget: Budget | None = None) -> list[str]:
+        """The names of labels of these series, sorted.  Raises ``PromQLError``."""
+        return sorted({name for labels in self.series(selectors, start_ms, end_ms, budget) for name, _ in labels})
+
+    def label_values(
+        self, name: str, selectors: Selectors, start_ms: int, end_ms: int, budget: Budget | None = None
+    ) -> list[str]:
+        """The values that one label has in these series, sorted.  Raises ``PromQLError``."""
+        found = self.series(selectors, start_ms, end_ms, budget)
+        return sorted({value for labels in found if (value := labels.get(name))})
+
+    def _evaluation(self, query: str, steps: Timestamps, end_ms: int, step_ms: int, budget: Budget) -> Evaluation:
+        start_ms, annotations = int(steps[0]), Annotations(query)
+        return Evaluation(self._source, steps, start_ms, end_ms, step_ms, self._lookback_ms, annotations, budget)
 
 
-def _parsed(query: str) -> Expr:
-    plan = parse(query)
-    if plan.kind is Kind.TEXT:
-        raise PromQLError("unsupported query: a string alone has no series", 0)
-    return plan
+@contextmanager
+def _evaluating(budget: Budget) -> Iterator[None]:
+    """0/0 is a value here, and what is not present may be anything."""
+    with budget.running(), np.errstate(all="ignore"):
+        try:
+            yield
+        except RecursionError:
+            raise PromQLError("the query is nested too deeply, or has too many operators in a row") from None
 
 
-def _matrix(vector: Vector, steps: Timestamps) -> Matrix:
+def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matrix:
+    vector = vector.settled()
     shown: Mask = np.logical_or.reduce(vector.present, axis=1)
     if not shown.all():
         vector = vector.rows(shown)
-    return Matrix(vector.labels, steps, vector.values, vector.present)
+    return Matrix(vector.labels, steps, vector.values, vector.present, annotations.warnings, annotations.infos)
 
 
 def _by_labels(matrix: Matrix) -> Matrix:
     order = sorted(range(len(matrix.labels)), key=matrix.labels.__getitem__)
-    return Matrix([matrix.labels[row] for row in order], matrix.timestamps, matrix.values[order], matrix.present[order])
+    labels = [matrix.labels[row] for row in order]
+    return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
 
 
-def _samples(evaluation: Evaluation, node: Range) -> Matrix:
+def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:
     """The samples of a range vector at their own times."""
     blocks = evaluation.blocks(node)
     timestamps = np.unique(np.concatenate([np.empty(0, np.int64), *(block.timestamps for block in blocks)]))
     parts = []
     for block in blocks:
+        evaluation.budget.hold(len(block.labels) * timestamps.size)
         values = np.full((len(block.labels), timestamps.size), np.nan)
         present = np.zeros(values.shape, dtype=bool)
         columns = np.searchsorted(timestamps, block.timestamps)
         values[:, columns], present[:, columns] = block.values, is_sample(block.values)
         parts.append(Vector(block.labels, values, present))
-    return _matrix(Vector.joined(parts, timestamps.size), timestamps)
+    matrix = _matrix(Vector.joined(parts, timestamps.size), timestamps, evaluation.annotations)
+    return Samples(matrix.labels, timestamps, matrix.values, matrix.present, matrix.warnings, matrix.infos)

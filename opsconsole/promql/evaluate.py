@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,20 @@ from opsconsole.series.stack import Stack
 
 from . import binary, windows
 from .aggregate import aggregate, aggregate_by, count_values
+from .annotations import Annotations
 from .error import PromQLError
-from .functions import FUNCTIONS
-from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text
+from .format import in_g
+from .functions import FUNCTIONS, counters
+from .functions.windowed import warn_of_quantiles
+from .limits import Budget
+from .literal import is_label_name, quoted
+from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text, start
 from .select import fetch, shifted
 from .source import SampleSource
 from .vector import Vector
 
 _DEFAULT_SUBQUERY_STEP_MS = 60_000
-_COUNTED = frozenset(("topk", "bottomk"))
+_TOO_MANY = 2.0**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +34,29 @@ class Evaluation:
     """One query at T instants.
 
     ``steps``: int64[T], Unix milliseconds, ascending.  ``start_ms``, ``end_ms``: what ``@ start()`` and ``@ end()`` mean.
+    ``annotations`` collects the remarks on the answer.
+    ``step_ms``: between instants of the whole query, 0 for an instant query.
+    ``budget``: every step of the work asks it first.
     """
 
     source: SampleSource
     steps: Timestamps
     start_ms: int
     end_ms: int
+    step_ms: int
     lookback_ms: int
+    annotations: Annotations
+    budget: Budget
 
     def vector(self, node: Expr) -> Vector:
         """Raises ``PromQLError`` for an expression that is no instant vector."""
+        self.budget.check()
+        held = self.budget.held
+        vector = self._vector(node)
+        self.budget.settle(held, vector.values.size)
+        return vector
+
+    def _vector(self, node: Expr) -> Vector:
         match node:
             case Selector():
                 return self._latest(node, lambda values, present, _: (values, present))
@@ -50,7 +68,7 @@ class Evaluation:
                 return self._aggregate(node)
             case Negate():
                 inner = self.vector(node.expr)
-                return Vector(inner.labels, -inner.values, inner.present).without_metric()
+                return inner.valued(-inner.values).without_metric()
             case Binary():
                 return self._binary(node)
         raise PromQLError(f"expected an instant vector, not a {node.kind.value}")
@@ -77,15 +95,21 @@ class Evaluation:
         ends = self._shifted(node)
         parts = []
         for stack in self._stacks(node, ends):
-            values, present = windows.over(stack, ends, node.window_ms, function)
+            self.budget.hold(len(stack.labels) * ends.size)
+            values, present = windows.over(stack, ends, node.window_ms, function, self.budget.check)
             parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
+
+    def fetched(self, node: Range) -> tuple[Timestamps, list[Stack]]:
+        """(where the windows of a range vector end, its series)."""
+        ends = self._shifted(node)
+        return ends, self._stacks(node, ends)
 
     def sample_times(self, node: Selector) -> Vector:
         """When the samples of a selector were taken, in Unix seconds."""
         return self._latest(node, lambda _, present, taken: (taken / 1000, present))
 
-    def blocks(self, node: Range) -> list[Block]:
+    def blocks(self, node: Range | Subquery) -> list[Block]:
         """The samples of a range vector at a single instant."""
         ends = self._shifted(node)
         blocks = (block for stack in self._stacks(node, ends) for block in stack.blocks())
@@ -95,7 +119,8 @@ class Evaluation:
     def _latest(self, node: Selector, choose: Callable[[Values, Mask, Timestamps], tuple[Values, Mask]]) -> Vector:
         instants = self._shifted(node)
         parts = []
-        for stack in fetch(self.source, node, instants, self.lookback_ms):
+        for stack in fetch(self.source, node, instants, self.lookback_ms, self.budget):
+            self.budget.hold(len(stack.labels) * instants.size)
             values, present = choose(*windows.latest(stack, instants, self.lookback_ms))
             parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
@@ -105,25 +130,52 @@ class Evaluation:
 
     def _stacks(self, node: Range | Subquery, ends: Timestamps) -> list[Stack]:
         if isinstance(node, Range):
-            return fetch(self.source, node.selector, ends, node.window_ms)
+            return fetch(self.source, node.selector, ends, node.window_ms, self.budget)
         step = node.step_ms or _DEFAULT_SUBQUERY_STEP_MS
         first = (int(ends.min()) - node.window_ms) // step * step + step
-        steps = np.arange(first, int(ends.max()) + 1, step, dtype=np.int64)
-        if not steps.size:
+        last = int(ends.max())
+        if first > last:
             return []
-        inner = Evaluation(self.source, steps, self.start_ms, self.end_ms, self.lookback_ms).vector(node.expr)
+        self.budget.hold((last - first) // step + 1)
+        steps = np.arange(first, last + 1, step, dtype=np.int64)
+        inner = replace(self, steps=steps).vector(node.expr).settled()
+        self.budget.hold(inner.values.size)
         samples = np.where(np.isnan(inner.values), NAN_SAMPLE, inner.values)
         return [Stack.of(Block(inner.labels, steps, np.where(inner.present, samples, STALE)))] if inner.labels else []
 
     def _aggregate(self, node: Aggregate) -> Vector:
+        if (sums := counters.summed(self, node)) is not None:
+            return sums
         if node.param is None:
             return aggregate(node.operator, self.vector(node.expr), node.grouping)
         if isinstance(node.param, Text):
-            return count_values(node.param.value, self.vector(node.expr), node.grouping)
+            label = node.param.value
+            if not is_label_name(label):
+                raise PromQLError(f"invalid label name {quoted(label)}", node.position)
+            return count_values(node.param.value, self.vector(node.expr), node.grouping, self.budget)
         parameter = self.numbers(node.param)
-        if node.operator in _COUNTED and np.isnan(parameter).any():
-            raise PromQLError("Parameter value is NaN", node.position)
+        self._check_parameter(node, node.param, parameter)
         return aggregate_by(node.operator, self.vector(node.expr), node.grouping, parameter)
+
+    def _check_parameter(self, node: Aggregate, said: Expr, parameter: NDArray[np.float64]) -> None:
+        """Raises for what is no number to choose by, and remarks on what is no share."""
+        unknown = bool(np.isnan(parameter).any())
+        if node.operator == "quantile":
+            warn_of_quantiles(self, parameter, said)
+        elif node.operator == "limit_ratio":
+            if unknown:
+                raise PromQLError("Ratio value is NaN", node.position)
+            for ratio in np.unique(parameter[np.abs(parameter) > 1]).tolist():
+                message = (
+                    f"ratio value should be between -1 and 1, got {in_g(ratio)}, capping to {in_g(np.sign(ratio))}"
+                )
+                self.annotations.warn(message, start(said))
+        elif unknown:
+            raise PromQLError("Parameter value is NaN", node.position)
+        elif (np.abs(parameter) >= _TOO_MANY).any():
+            beyond = float(parameter[np.abs(parameter) >= _TOO_MANY][0])
+            how = "overflows" if beyond > 0 else "underflows"
+            raise PromQLError(f"Scalar value {in_g(beyond)} {how} int64", node.position)
 
     def _binary(self, node: Binary) -> Vector:
         left_is_number, right_is_number = (side.kind is Kind.SCALAR for side in (node.left, node.right))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from opsconsole.series.labels import METRIC_NAME, Labels
@@ -39,12 +39,14 @@ class Shift:
 @dataclass(frozen=True, slots=True)
 class Number:
     value: float
+    position: int = field(default=-1, compare=False)
     kind = Kind.SCALAR
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     value: str
+    position: int = field(default=-1, compare=False)
     kind = Kind.TEXT
 
 
@@ -70,6 +72,10 @@ class Range:
     def shift(self) -> Shift:
         return self.selector.shift
 
+    @property
+    def position(self) -> int:
+        return self.selector.position
+
 
 @dataclass(frozen=True, slots=True)
 class Subquery:
@@ -79,6 +85,7 @@ class Subquery:
     window_ms: int
     step_ms: int
     shift: Shift
+    position: int
     kind = Kind.RANGE
 
 
@@ -118,6 +125,7 @@ class Aggregate:
 @dataclass(frozen=True, slots=True)
 class Negate:
     expr: Expr
+    position: int
 
     @property
     def kind(self) -> Kind:
@@ -141,6 +149,8 @@ class Matching:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
+    """``position`` is that of the operator."""
+
     operator: str
     left: Expr
     right: Expr
@@ -151,6 +161,13 @@ class Binary:
     @property
     def kind(self) -> Kind:
         return Kind.SCALAR if self.left.kind is self.right.kind is Kind.SCALAR else Kind.VECTOR
+
+
+def start(expr: Expr) -> int:
+    """Where the text of an expression begins."""
+    while isinstance(expr, Binary):
+        expr = expr.left
+    return expr.position
 
 
 Expr = Number | Text | Selector | Range | Subquery | Call | Aggregate | Negate | Binary

@@ -11,8 +11,9 @@ from opsconsole.series.block import Block, Timestamps, is_sample, is_stale
 from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.stack import BEFORE, Stack
 
+from .limits import Budget
 from .plan import Anchor, Selector, Shift
-from .source import SampleSource
+from .source import Samples, SampleSource
 
 _NARROW = 64  # series below which a block is not worth a turn of its own
 
@@ -31,11 +32,25 @@ def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: 
     return instants - shift.offset_ms
 
 
-def fetch(source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int) -> list[Stack]:
+def fetch(
+    source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int, budget: Budget
+) -> list[Stack]:
     """What a selector means for windows that end at ``instants``; every series stands in one of the stacks."""
+    budget.check()
     found = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
+    stacks = [samples for samples in found if isinstance(samples, Stack)]
     blocks = [samples for samples in found if isinstance(samples, Block) and samples.labels and samples.timestamps.size]
-    return [*(samples for samples in found if isinstance(samples, Stack)), *stacked(joined(blocks))]
+    budget.select(sum(len(samples.labels) for samples in (*stacks, *blocks)))
+    budget.hold(sum(stack.size for stack in stacks) + sum(block.values.size for block in blocks))
+    return [*stacks, *stacked(joined(blocks, budget))]
+
+
+def sampled(samples: Samples, start_ms: int, end_ms: int) -> Iterator[Labels]:
+    """The label sets of the series that have a sample in (start_ms, end_ms]."""
+    stack = samples if isinstance(samples, Stack) else Stack.of(samples)
+    inside = (stack.clocks > start_ms) & (stack.clocks <= end_ms)
+    some = (is_sample(stack.cells[stack.rows]) & inside[stack.clock]).any(axis=1)
+    return (stack.labels[series] for series in np.flatnonzero(some).tolist())
 
 
 def stacked(blocks: Sequence[Block]) -> list[Stack]:
@@ -58,7 +73,7 @@ def stacked(blocks: Sequence[Block]) -> list[Stack]:
     return [together, *(Stack.of(block) for block in blocks if len(block.labels) >= _NARROW)]
 
 
-def joined(blocks: Sequence[Block]) -> list[Block]:
+def joined(blocks: Sequence[Block], budget: Budget | None = None) -> list[Block]:
     """The same samples, with the series that stand in several blocks (their target restarted) moved to one of their own."""
     if len(set().union(*(block.labels for block in blocks))) == sum(len(block.labels) for block in blocks):
         return list(blocks)
@@ -69,12 +84,14 @@ def joined(blocks: Sequence[Block]) -> list[Block]:
     together: dict[tuple[int, ...], list[Labels]] = defaultdict(list)
     for labels, numbers in homes.items():
         together[tuple(numbers)].append(labels)
-    return [_union([blocks[number] for number in numbers], labels) for numbers, labels in together.items()]
+    return [_union([blocks[number] for number in numbers], labels, budget) for numbers, labels in together.items()]
 
 
-def _union(blocks: Sequence[Block], wanted: Sequence[Labels]) -> Block:
+def _union(blocks: Sequence[Block], wanted: Sequence[Labels], budget: Budget | None) -> Block:
     """The wanted series, each of which stands in every one of the blocks."""
     timestamps = np.unique(np.concatenate([block.timestamps for block in blocks]))
+    if budget is not None:
+        budget.hold(len(wanted) * timestamps.size)
     values = np.full((len(wanted), timestamps.size), np.nan)
     for block in blocks:
         row_of = {labels: row for row, labels in enumerate(block.labels)}

@@ -38,6 +38,19 @@ class Ticks:
             return cls(counts[:, : ends_ms.size], counts[:, back:], starts_ms, ends_ms)
         return cls(reached(clocks, starts_ms), reached(clocks, ends_ms), starts_ms, ends_ms)
 
+    @property
+    def count(self) -> Index:
+        return self.hi - self.lo
+
+    @property
+    def first(self) -> Index:
+        """The first column of each window; any column where the window is empty."""
+        return np.minimum(self.lo, self.last)
+
+    @property
+    def last(self) -> Index:
+        return np.maximum(self.hi - 1, 0)
+
     def windows(self, timestamps: Timestamps, values: Values, clock: slice | Index) -> Windows:
         """Windows over ``values`` float64[S, P] of series with the ``timestamps`` int64[1 or S, P] of ``clock``."""
         from .windows import Windows  # its own module needs this one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,11 +22,14 @@ class Vector:
 
     ``labels``: S label sets, all different.  ``values``: float64[S, T], arbitrary where not present.
     ``present``: bool[S, T].
+    ``nameless``: bool[S], which series will lose their metric name when the evaluation ends, None for none.  Until then the
+    name tells series apart, and ``label_replace`` may still use it: Prometheus' delayed removal of names.
     """
 
     labels: Sequence[Labels]
     values: Values
     present: Mask
+    nameless: Mask | None = None
 
     @classmethod
     def empty(cls, instants: int) -> Vector:
@@ -43,20 +46,43 @@ class Vector:
             _joined([part.labels for part in parts]),
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.present for part in parts]),
+            _joined_flags(parts),
         )
 
     def rows(self, index: NDArray[np.intp] | Mask) -> Vector:
         labels = [self.labels[row] for row in (np.flatnonzero(index) if index.dtype == bool else index)]
-        return Vector(labels, self.values[index], self.present[index])
+        nameless = None if self.nameless is None else self.nameless[index]
+        return Vector(labels, self.values[index], self.present[index], nameless)
+
+    def valued(self, values: Values, present: Mask | None = None) -> Vector:
+        """The same series with other values."""
+        return replace(self, values=values, present=self.present if present is None else present)
+
+    def labelled(self, labels: Sequence[Labels], named: Mask | None = None) -> Vector:
+        """The same values under other labels; the ``named`` ones, bool[S], keep their metric name after all."""
+        nameless = self.nameless if named is None or self.nameless is None else self.nameless & ~named
+        return replace(self, labels=labels, nameless=nameless)
 
     def without_metric(self) -> Vector:
-        """Drops metric names.  Series that become the same are joined where they take turns in time.
+        """The same series, which lose their metric names in the end."""
+        return replace(self, nameless=np.ones(len(self.labels), dtype=bool))
+
+    def settled(self) -> Vector:
+        """Drops the names that are to be lost.  Series that become the same are joined where they take turns in time.
 
         Raises ``PromQLError`` where two of them are present at one instant.
         """
-        nameless, one_name = derived(self.labels, "without metric", _nameless)
-        vector = Vector(nameless, self.values, self.present)
-        return vector if one_name else merged(vector)  # what was different under one name stays different
+        if self.nameless is None:
+            return self
+        if self.nameless.all():
+            labels, one_name = derived(self.labels, "without metric", _nameless)
+            vector = Vector(labels, self.values, self.present)
+            return vector if one_name else merged(vector)  # what was different under one name stays different
+        labels = [
+            each.without_metric() if nameless else each
+            for each, nameless in zip(self.labels, self.nameless.tolist(), strict=True)
+        ]
+        return merged(Vector(labels, self.values, self.present))
 
 
 def _nameless(labels: Sequence[Labels]) -> tuple[LabelSets, bool]:
@@ -67,6 +93,13 @@ def _nameless(labels: Sequence[Labels]) -> tuple[LabelSets, bool]:
 def _joined(parts: Sequence[Sequence[Labels]]) -> Sequence[Labels]:
     sets = [part for part in parts if isinstance(part, LabelSets)]
     return LabelSets.joined(sets) if len(sets) == len(parts) else [labels for part in parts for labels in part]
+
+
+def _joined_flags(parts: Sequence[Vector]) -> Mask | None:
+    if all(part.nameless is None for part in parts):
+        return None
+    none = (np.zeros(len(part.labels), dtype=bool) if part.nameless is None else part.nameless for part in parts)
+    return np.concatenate(list(none))
 
 
 @dataclass(frozen=True)
@@ -121,7 +154,10 @@ def merged(
     values = np.where(vector.present, vector.values, 0.0)[order]
     present = vector.present[order]
     return Vector(
-        groups.labels, np.add.reduceat(values, starts, axis=0), np.logical_or.reduceat(present, starts, axis=0)
+        groups.labels,
+        np.add.reduceat(values, starts, axis=0),
+        np.logical_or.reduceat(present, starts, axis=0),
+        None if vector.nameless is None else vector.nameless[order][starts],
     )
 
 

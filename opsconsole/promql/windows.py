@@ -70,16 +70,28 @@ def cells(rows: NDArray[Cell], index: NDArray[Any]) -> NDArray[Cell]:
     return found
 
 
-def over(stack: Stack, ends_ms: Timestamps, window_ms: int, function: RangeFunction) -> tuple[Values, Mask]:
+def over(
+    stack: Stack,
+    ends_ms: Timestamps,
+    window_ms: int,
+    function: RangeFunction,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[Values, Mask]:
     """(values, present) of shape [S, T]: the function over the windows that end at each of ``ends_ms``.
 
     Series without a gap share the windows of their clock.  Series with gaps have windows of their own.
+    ``check`` is called now and then, and may raise to stop the work.
     """
-    ticks = Ticks.of(stack.clocks, ends_ms, window_ms)
-    series = len(stack.labels)
+    return over_ticks(stack, Ticks.of(stack.clocks, ends_ms, window_ms), function, check)
+
+
+def over_ticks(stack: Stack, ticks: Ticks, function: RangeFunction, check: Callable[[], None]) -> tuple[Values, Mask]:
+    """As ``over``, where it is known which columns lie in the windows."""
     gapped = stack.traits.last_gap >= ticks.lo[stack.clock, 0]
-    values, present = np.empty((series, ends_ms.size)), np.empty((series, ends_ms.size), dtype=bool)
+    shape = len(stack.labels), ticks.ends_ms.size
+    values, present = np.empty(shape), np.empty(shape, dtype=bool)
     for part, windows in _parts(stack, ticks, gapped):
+        check()
         values[part], present[part] = function(windows)
     return values, present
 

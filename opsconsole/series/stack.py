@@ -81,6 +81,11 @@ class Stack:
         series = len(labels)
         return cls(labels, block.timestamps[np.newaxis], np.zeros(series, np.intp), block.values, np.arange(series))
 
+    @property
+    def size(self) -> int:
+        """How many cells its series have."""
+        return len(self.rows) * self.cells.shape[1]
+
     @cached_property
     def traits(self) -> Traits:
         return self.known or _Seen(self.cells[self.rows])

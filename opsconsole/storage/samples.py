@@ -12,16 +12,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from opsconsole.ingest.roster import Member
-from opsconsole.promql.error import PromQLError
+from opsconsole.promql.limits import LimitExceeded, current
 from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import STALE, Block
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Matcher, Operator, select
 
+from . import assembly
 from .clickhouse import ClickHouse, StoreError
 from .timeline import target_of
 
-_MAX_SAMPLES = 10_000_000  # of one select: 240 MB while it is turned into blocks
+_MAX_SAMPLES = 25_000_000  # of one select: 600 MB while it is turned into blocks
+_MOST_RANGES = 16  # of ids in one statement; each is compared with every row
 _DAY_MS = 86_400_000
 
 
@@ -54,6 +56,16 @@ class _Column:
     ids: NDArray[np.uint64]
 
 
+def series_id_of(labels: Labels) -> int:
+    """A 64-bit number, the same in every process: 12 bits of the metric's hash, 16 of its target's and 36 of all labels'.
+
+    ``samples`` is sorted by it, so the series of a metric lie side by side there, those of each target together.
+    """
+    own = labels.fingerprint()
+    metric, target = Labels.of(__name__=labels.metric).fingerprint(), target_of(labels).fingerprint()
+    return (metric >> 52) << 52 | (target >> 48) << 36 | own >> 28
+
+
 class SampleStore:
     """Appends scrapes, from one thread at a time, and pushed samples, from another, and selects blocks, from any.
 
@@ -66,6 +78,9 @@ class SampleStore:
         self._ids: dict[Labels, int] = {}
         self._by_metric: dict[str, dict[Labels, int]] = {}
         self._columns: dict[Labels, _Column] = {}
+        self._target_of: dict[int, int] = {}  # series id -> the number of its target
+        self._target_numbers: dict[Labels, int] = {}
+        self._sorted_ids = np.empty(0, dtype=np.uint64)
         self._seen: dict[int, int] = {}  # series id -> the day (since 1970) its row was last written
         self._pushed: set[int] = set()  # ids of the series whose samples are pushed; all others are scraped
         self._moved = False
@@ -199,7 +214,9 @@ class SampleStore:
         for position, one in enumerate(labels):
             series_id = self._ids.get(one)
             if series_id is None:
-                series_id = one.fingerprint()
+                series_id = series_id_of(one)
+                while series_id in self._seen or unseen.get(series_id, one) != one:
+                    series_id += 1  # another series has it, by chance
             if self._seen.get(series_id, -1) < today or (series_id in self._pushed) is not pushed:
                 unseen[series_id] = one
             ids[position] = series_id
@@ -207,35 +224,65 @@ class SampleStore:
 
     def _learn(self, labels: Labels, series_id: int) -> None:
         self._ids[labels] = series_id
+        self._target_of[series_id] = self._target_numbers.setdefault(target_of(labels), len(self._target_numbers))
         self._by_metric.setdefault(labels.metric, {})[labels] = series_id
 
     def _matching(self, matchers: Sequence[Matcher]) -> list[tuple[Labels, int]]:
         """Filtered here and not in SQL, so that history and head agree on every regular expression."""
         with self._lock:
             candidates = list(self._candidates(matchers))
+        if len(matchers) == 1 and _names_metric(matchers[0]):
+            return candidates
         return [(labels, series_id) for labels, series_id in candidates if select(labels, matchers)]
 
     def _candidates(self, matchers: Sequence[Matcher]) -> Iterable[tuple[Labels, int]]:
         for matcher in matchers:
-            if matcher.name == METRIC_NAME and matcher.operator is Operator.EQUAL:
+            if _names_metric(matcher):
                 return self._by_metric.get(matcher.value, {}).items()
         return self._ids.items()
 
     def _blocks(self, series: Sequence[tuple[Labels, int]], start_ms: int, end_ms: int) -> Sequence[Block]:
         if not series or start_ms >= end_ms:
             return []
-        wanted = ", ".join(str(series_id) for _, series_id in series)
+        budget = current()
+        wanted = self._wanted(series)
+        most = _MAX_SAMPLES if budget is None else min(_MAX_SAMPLES, budget.limits.samples - budget.held)
         found = self._clickhouse.arrow(
             "SELECT id, toUnixTimestamp64Milli(ts) AS at_ms, value FROM samples "
             f"WHERE ts > fromUnixTimestamp64Milli({int(start_ms)}, 'UTC') "
-            f"AND ts <= fromUnixTimestamp64Milli({int(end_ms)}, 'UTC') AND id IN ({wanted}) "
-            f"LIMIT {_MAX_SAMPLES + 1}"
+            f"AND ts <= fromUnixTimestamp64Milli({int(end_ms)}, 'UTC') AND {self._condition(wanted.ids)} "
+            f"ORDER BY id, ts LIMIT {most + 1}",
+            budget,
         )
-        if found.num_rows > _MAX_SAMPLES:
-            raise PromQLError(
-                f"the query reads more than {_MAX_SAMPLES:,} samples of history; choose a shorter range or fewer series"
+        if found.num_rows > most:
+            raise LimitExceeded(
+                f"the query reads more than {most:,} samples of history; choose a shorter range or fewer series"
             )
-        return _to_blocks(series, found["id"].to_numpy(), found["at_ms"].to_numpy(), found["value"].to_numpy())
+        rows = assembly.Rows(*(found[name].to_numpy() for name in ("id", "at_ms", "value")))
+        return list(assembly.blocks(wanted, rows))
+
+    def _wanted(self, series: Sequence[tuple[Labels, int]]) -> assembly.Wanted:
+        ids = np.array([series_id for _, series_id in series], dtype=np.uint64)
+        order = np.argsort(ids)
+        targets = np.array([self._target_of[series_id] for _, series_id in series], dtype=np.intp)
+        return assembly.Wanted(ids[order], [series[position][0] for position in order.tolist()], targets[order])
+
+    def _condition(self, ids: NDArray[np.uint64]) -> str:
+        """SQL for these ascending ids.  A list of thousands costs more to understand than the rows cost to read, so series
+        that lie side by side are one range, even with a few unwanted ones between them.
+        """
+        known = self._sorted_ids
+        if known.size != len(self._ids):
+            with self._lock:
+                known = self._sorted_ids = np.sort(np.fromiter(self._ids.values(), np.uint64, len(self._ids)))
+        place = np.searchsorted(known, ids)
+        ends = np.append(np.flatnonzero(np.diff(place) > 1), ids.size - 1)
+        if ends.size > _MOST_RANGES and (place[-1] - place[0]) < 2 * ids.size:
+            ends = np.array([ids.size - 1])
+        if ends.size > _MOST_RANGES:
+            return f"id IN ({', '.join(map(str, ids.tolist()))})"
+        starts = np.append(0, ends[:-1] + 1)
+        return f"({' OR '.join(f'id BETWEEN {ids[start]} AND {ids[end]}' for start, end in zip(starts, ends, strict=True))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,31 +296,5 @@ class _Part:
         return self.samples.select_part(matchers, start_ms, end_ms, pushed=self.pushed)
 
 
-def _to_blocks(
-    series: Sequence[tuple[Labels, int]],
-    ids: NDArray[np.uint64],
-    timestamps: NDArray[np.int64],
-    values: NDArray[np.float64],
-) -> Sequence[Block]:
-    """Samples in any order -> one block a target; series without a sample are left out."""
-    by_id = np.array([series_id for _, series_id in series], dtype=np.uint64)
-    order = np.argsort(by_id)
-    present, which = np.unique(order[np.searchsorted(by_id, ids, sorter=order)], return_inverse=True)
-    targets: dict[Labels, list[int]] = {}
-    for position, index in enumerate(present):
-        targets.setdefault(target_of(series[index][0]), []).append(position)
-    target_number = np.empty(len(present), dtype=np.int64)  # of each present series
-    row_number = np.empty(len(present), dtype=np.int64)
-    for number, members in enumerate(targets.values()):
-        target_number[members] = number
-        row_number[members] = np.arange(len(members))
-    blocks = []
-    by_target = np.argsort(target_number[which], kind="stable")
-    bounds = np.searchsorted(target_number[which][by_target], np.arange(len(targets) + 1))
-    for number, members in enumerate(targets.values()):
-        mine = by_target[bounds[number] : bounds[number + 1]]
-        instants, column = np.unique(timestamps[mine], return_inverse=True)
-        matrix = np.full((len(members), len(instants)), np.nan)
-        matrix[row_number[which[mine]], column] = values[mine]
-        blocks.append(Block(tuple(series[present[member]][0] for member in members), instants, matrix))
-    return blocks
+def _names_metric(matcher: Matcher) -> bool:
+    return matcher.name == METRIC_NAME and matcher.operator is Operator.EQUAL and bool(matcher.value)

@@ -63,7 +63,7 @@ def send(client: Client, request: ExportMetricsServiceRequest) -> ExportMetricsS
 
 
 def values(console: Console, promql: str, at_ms: int = NOW_MS + 5000) -> dict[str, float]:
-    result = query.instant(console, promql, at_ms, 10)
+    result = query.instant(console, promql, at_ms)
     return {str(labels): row[0] for labels, row in zip(result.labels, result.values.tolist(), strict=True)}
 
 

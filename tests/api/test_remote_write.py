@@ -60,7 +60,7 @@ def push(client: Client, *parts: bytes, **headers: str) -> tuple[int, str]:
 
 def raw(console: Console, selector: str) -> list[list[tuple[int, float]]]:
     """The samples of each series in the last hour."""
-    result = query.instant(console, f"{selector}[1h]", NOW_MS + 600_000, 10)
+    result = query.instant(console, f"{selector}[1h]", NOW_MS + 600_000)
     return [
         list(zip(result.timestamps[present].tolist(), values[present].tolist(), strict=True))
         for values, present in zip(result.values, result.present, strict=True)
@@ -126,9 +126,9 @@ def test_a_stale_marker_ends_a_series_at_once(pusher, pushed_into):
     for n in range(3):
         push(pusher, series(JOB, [(n, NOW_MS + n * 1000)]), series(JOB | {"__name__": "n"}, [(n, NOW_MS + n * 1000)]))
     assert push(pusher, series(JOB, [(STALE, NOW_MS + 3000)]))[0] == 204
-    assert len(query.instant(pushed_into, "n", NOW_MS + 4000, 10).labels) == 1
-    assert len(query.instant(pushed_into, "m", NOW_MS + 4000, 10).labels) == 0
-    assert len(query.instant(pushed_into, "m", NOW_MS + 2500, 10).labels) == 1
+    assert len(query.instant(pushed_into, "n", NOW_MS + 4000).labels) == 1
+    assert len(query.instant(pushed_into, "m", NOW_MS + 4000).labels) == 0
+    assert len(query.instant(pushed_into, "m", NOW_MS + 2500).labels) == 1
 
 
 @pytest.mark.parametrize(

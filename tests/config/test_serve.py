@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,11 +14,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from alerts.profile import DEMO
+from alerts.registry import BY_NAME as ALERTS
+from dashboards.boards.overview import OVERVIEW
+from opsconsole.operations.boards import snapshot
+from opsconsole.operations.console import Console
+from opsconsole.series.clock import SystemClock
+from opsconsole.series.timerange import TimeRange
+from opsconsole.storage.remote import RemoteEngine
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -182,6 +192,9 @@ def test_a_second_console_on_the_same_folder_is_told_who_owns_it(
         (("--profile", "fast"), {}, "OPSCONSOLE_PROFILE"),
         ((), {"OPSCONSOLE_WEBHOOK_URL": "ftp://example.invalid"}, "OPSCONSOLE_WEBHOOK_URL"),
         ((), {"TELEMETRY_URL": "mysql://nowhere"}, "TELEMETRY_URL"),
+        ((), {"METRICS_URL": "prometheus:9090"}, "METRICS_URL"),
+        (("--target", "web=http://127.0.0.1:1/"), {"METRICS_URL": "http://127.0.0.1:2"}, "never be shown"),
+        ((), {"OPSCONSOLE_QUERY_SECONDS": "0"}, "OPSCONSOLE_QUERY_"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(
@@ -252,3 +265,109 @@ def test_sigterm_ends_it_cleanly_and_frees_the_port(serve: Callable[..., Running
     assert console.process.wait(timeout=20) == 0, console.log.read_text()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{console.url}/healthz/live")
+
+
+@pytest.fixture
+def prometheus(program: Callable[[str], str], tmp_path: Path, eventually: Callable[..., Any]) -> Iterator[str]:
+    """The address of a real one that scrapes itself, and a service that is down."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    jobs = [
+        {"job_name": "prometheus", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]},
+        {"job_name": "shop", "static_configs": [{"targets": ["127.0.0.1:1"]}]},
+    ]
+    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
+    (tmp_path / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
+    process = subprocess.Popen(
+        [
+            program("prometheus"),
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'prometheus'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def scraped() -> bool:
+        try:
+            found = httpx.get(f"{url}/api/v1/query", params={"query": "count_over_time(up[1m]) > 4"}).json()
+        except httpx.TransportError:
+            return False
+        return len(found["data"]["result"]) == 2
+
+    eventually(scraped, timeout_s=60, what="Prometheus has scraped")
+    yield url
+    process.terminate()
+    process.wait(30)
+
+
+def test_with_metrics_url_everything_is_answered_by_that_server(
+    serve: Callable[..., Running], prometheus: str, eventually: Callable[..., Any]
+) -> None:
+    console = serve(METRICS_URL=prometheus)
+    now_s = int(time.time())
+
+    def both(path: str, **asked: str | int) -> list[Any]:
+        answers = [
+            httpx.get(f"{url}/api/v1/{path}", params=asked, headers=READ, timeout=20).json()
+            for url in (prometheus, console.url)
+        ]
+        return [answer.get("data") or (answer["errorType"], answer["error"]) for answer in answers]
+
+    span: dict[str, str | int] = {"start": now_s - 6, "end": now_s - 1, "step": 1}
+    selected: dict[str, str | int] = {"match[]": "up", "start": now_s - 60, "end": now_s}
+    for path, asked in [
+        ("query", {"query": "up", "time": now_s - 1}),
+        ("query", {"query": "up[4s]", "time": now_s - 1}),
+        ("query", {"query": "scalar(vector(7)) / 0", "time": now_s}),
+        ("query", {"query": "sort_desc(prometheus_http_requests_total)", "time": now_s - 1}),
+        ("query_range", {"query": "rate(prometheus_http_requests_total[5s])", **span}),
+        ("query_range", {"query": "nothing_here", **span}),
+        ("series", selected),
+        ("labels", selected),
+        ("label/job/values", selected),
+    ]:
+        theirs, ours = both(path, **asked)
+        assert ours == theirs, (path, asked)
+    for asked in ({"query": "sum("}, {"query": "no_such_function(up)"}, {"query": "up + on(nothing) up"}):
+        theirs, ours = both("query", **asked)
+        assert ours == theirs
+
+    def rule() -> Any:
+        groups = httpx.get(f"{console.url}/api/v1/rules", headers=READ, timeout=20).json()["data"]["groups"]
+        found = [each for group in groups for each in group["rules"] if each["name"] == "TargetDown"]
+        return found[0]["alerts"] and found[0]
+
+    down = eventually(rule, timeout_s=30, what="the alert saw that the service is down")
+    assert down["health"] == "ok"
+    assert [alert["labels"]["job"] for alert in down["alerts"]] == ["shop"]
+
+
+@pytest.mark.django_db
+def test_a_board_is_filled_from_metrics_url(prometheus: str) -> None:
+    nothing = cast("Any", None)
+    engine = RemoteEngine(prometheus)
+    console = Console(
+        clock=SystemClock(),
+        profile=DEMO,
+        boards={"overview": OVERVIEW},
+        alerts=ALERTS,
+        engine=engine,
+        spans=nothing,
+        scraper=nothing,
+        hub=nothing,
+        public_url="",
+    )
+    frame = snapshot(console, OVERVIEW, TimeRange("now-1m", "now"), {})
+    engine.close()
+    panels = frame["panels"]
+    assert not any("error" in panel for panel in panels.values())
+    up = panels["targets"]
+    values = {
+        series["labels"]["job"]: value
+        for series, value in zip(up["series"], up["values"], strict=True)
+        if not series["query"]
+    }
+    assert values == {"prometheus": 1.0, "shop": 0.0}

@@ -2,15 +2,24 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from opsconsole.ingest.exposition import ExpositionParser, MalformedExposition
+from opsconsole.ingest.exposition import NO_TIMESTAMP, Exposition, ExpositionParser, MalformedExposition
+from opsconsole.ingest.limits import IngestLimits
+from opsconsole.ingest.number import NotANumber, read_number, read_numbers
+from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.labels import Labels
+from opsconsole.series.metadata import Metadata
+
+settings.register_profile("ingest", deadline=None)  # a busy machine is no failure
+settings.load_profile("ingest")
 
 TARGET = Labels.of(job="shop", instance="a:1")
 
@@ -124,15 +133,14 @@ def test_an_empty_label_is_no_label() -> None:
     ("body", "message"),
     [
         (b"a 1\nb{ 2\n", "line 2: no label at ' 2'"),
-        (b"a\n", "line 1: no value after 'a'"),
-        (b"a 1_0\n", "line 1: no value after 'a'"),
-        ("a \u0661\n".encode(), "line 1: no value after 'a'"),
-        (b"a 0x10\n", "line 1: no value after 'a'"),
-        (b"a 1 2 3\n", "line 1: unexpected '3' after the value of 'a'"),
+        (b"a\n", "line 1: series 'a': no value"),
+        (b"a 1_0\n", "line 1: series 'a': no value"),
+        ("a \u0661\n".encode(), "line 1: series 'a': no value"),
+        (b"a 0x10\n", "line 1: series 'a': no value"),
+        (b"a 1 2 3\n", "line 1: series 'a': unexpected '3' after the value"),
         (b"1a 2\n", "line 1: no metric name at '1a 2'"),
         (b'a{x="1} 2\n', "line 1: no label at"),
         (b'a{x="1",x="2"} 2\n', "line 1: label x stands there twice"),
-        (b'a{x="1",y="2"} 1\nb 1\na{y="2",x="1"} 2\n', 'line 3: series a{x="1", y="2"} stands in line 1 already'),
         (b"a 1\nb\xff 2\n", "line 2: not UTF-8"),
         (b"<!doctype html>\n", "line 1: no metric name at '<!doctype html>'"),
     ],
@@ -159,3 +167,166 @@ def test_openmetrics_is_read_with_its_exemplars_set_aside() -> None:
 def test_openmetrics_that_is_cut_off_is_refused(text: str) -> None:
     with pytest.raises(MalformedExposition, match="must end with '# EOF'"):
         parse(text, openmetrics=True)
+
+
+OPENMETRICS = b"""# TYPE hits counter
+# HELP hits Visits, \\\\ and \\n.
+hits_total{view="/a"} 3.0 # {trace_id="ab"} 1.0 1764000000.5
+hits_created{view="/a"} 1.764e+09
+# TYPE wait_seconds histogram
+# UNIT wait_seconds seconds
+wait_seconds_bucket{le="1"} 2 # {trace_id="cd"} 0.5
+wait_seconds_bucket{le="+Inf"} 2
+# TYPE temperature gauge
+temperature{"room.name"="\\"a} \\\\"} -1.5 1764000000.25
+{"my.metric",x="1"} NaN
+# EOF
+"""
+TEXT = b"""# HELP hits_total Visits, \\\\ and \\n.
+# TYPE hits_total counter
+hits_total{view="/a"} 3.0
+hits_total{view="} 1"} 4e-05 1764000000000
+
+  # a comment
+wait_seconds_bucket { le = "1.0" , } 2
+quiet{} -Inf
+{"my.metric",x="1"} NaN
+"""
+
+
+def everything(exposition: Exposition) -> tuple[object, ...]:
+    """But what depends on the body before: which exemplars and series are new."""
+    timestamps = None if exposition.timestamps is None else exposition.timestamps.tolist()
+    bits = exposition.values.view(np.int64).tolist()
+    return tuple(exposition.labels), bits, timestamps, exposition.metadata, exposition.duplicates
+
+
+def outcome(parser: ExpositionParser, body: bytes, *, openmetrics: bool) -> tuple[object, ...] | str:
+    try:
+        return everything(parser.parse(body, openmetrics=openmetrics))
+    except MalformedExposition as refused:
+        return str(refused)
+
+
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 600),
+        st.integers(0, 3),
+        st.sampled_from(
+            [b"", b" ", b"\n", b'"', b"{", b"}", b"1", b"#", b"\\", b"e", b"\t", b"-", b"\xff", b",x=", b" 5"]
+        )
+        | st.binary(max_size=3),
+    ),
+    max_size=4,
+)
+
+
+def mutated(body: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
+    for anywhere, cut, put in changes:
+        position = anywhere % (len(body) + 1)
+        body = body[:position] + put + body[position + cut :]
+    return body
+
+
+@settings(max_examples=400)
+@given(st.booleans(), st.lists(edits, min_size=1, max_size=4))
+def test_what_is_remembered_changes_nothing(openmetrics: bool, bodies: list[list[tuple[int, int, bytes]]]) -> None:
+    body = OPENMETRICS if openmetrics else TEXT
+    steady = ExpositionParser(TARGET)
+    steady.parse(body, openmetrics=openmetrics)
+    for changes in bodies:
+        body = mutated(body, changes)
+        assert outcome(steady, body, openmetrics=openmetrics) == outcome(
+            ExpositionParser(TARGET), body, openmetrics=openmetrics
+        )
+
+
+numerals = st.from_regex(rb"[-+]?[0-9]{0,20}\.?[0-9]{0,20}([eE][-+]?[0-9]{1,3})?", fullmatch=True) | st.floats().map(
+    lambda number: repr(number).encode()
+)
+
+
+@given(st.lists(numerals | st.text("0123456789.eE+-xinfNa_", max_size=6).map(str.encode), max_size=5))
+def test_many_numbers_are_read_as_each_one_is(texts: list[bytes]) -> None:
+    expected = [read_number(text) for text in texts]
+    array = pa.array([b"skipped", *texts, b"too"], pa.large_binary())[1:-1]
+    if None in expected:
+        with pytest.raises(NotANumber) as refused:
+            read_numbers(array)
+        assert refused.value.position == expected.index(None)
+    else:
+        assert read_numbers(array).view(np.int64).tolist() == np.array(expected, float).view(np.int64).tolist()
+
+
+def test_openmetrics_brings_exemplars_timestamps_and_metadata() -> None:
+    parser = ExpositionParser()
+    first = parser.parse(OPENMETRICS, 1_764_000_001_000, openmetrics=True)
+    by_name = {str(labels): value for labels, value in zip(first.labels, first.values.tolist(), strict=True)}
+    assert by_name['hits_total{view="/a"}'] == 3.0
+    assert by_name['wait_seconds_bucket{le="1.0"}'] == 2.0
+    assert Labels.of({"__name__": "temperature", "room.name": '"a} \\'}) in first.labels
+    assert Labels.of({"__name__": "my.metric", "x": "1"}) in first.labels
+    assert first.timestamps is not None
+    assert first.timestamps.tolist() == [*[NO_TIMESTAMP] * 4, 1_764_000_000_250, NO_TIMESTAMP]
+    assert [(labels.metric, exemplar) for labels, exemplar in first.exemplars] == [
+        ("hits_total", Exemplar(Labels.of(trace_id="ab"), 1.0, 1_764_000_000_500)),
+        ("wait_seconds_bucket", Exemplar(Labels.of(trace_id="cd"), 0.5, 1_764_000_001_000)),
+    ]
+    assert first.metadata == {
+        "hits": Metadata("counter", "Visits, \\ and \n."),
+        "wait_seconds": Metadata("histogram", "", "seconds"),
+        "temperature": Metadata("gauge"),
+    }
+    again = parser.parse(OPENMETRICS.replace(b" 2 #", b" 3 #").replace(b"ab", b"ef"), openmetrics=True)
+    assert [exemplar.labels.get("trace_id") for _, exemplar in again.exemplars] == ["ef"]
+    assert again.metadata is first.metadata
+    assert (first.added, again.added) == (6, 0)
+
+
+def test_an_exemplar_that_is_too_long_is_left_out() -> None:
+    body = f'a_total 1 # {{x="{"y" * 128}"}} 1\n# EOF\n'.encode()
+    exposition = ExpositionParser().parse(body, openmetrics=True)
+    assert (exposition.exemplars, exposition.long_exemplars, exposition.values.tolist()) == ([], 1, [1.0])
+
+
+def test_the_first_of_two_samples_of_a_series_counts() -> None:
+    parser = ExpositionParser()
+    for value in (1.0, 3.0):
+        exposition = parser.parse(f'a{{x="1",y="2"}} {value}\nb 1\na{{y="2",x="1"}} 2\n'.encode())
+        assert exposition.values.tolist() == [value, 1.0]
+        assert exposition.duplicates == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"a\t1\n# EOF\n", "line 1: series 'a': no value"),
+        (b"a  1\n# EOF\n", "line 1: series 'a': no value"),
+        (b"a 1\n\n# EOF\n", "line 2: no metric name at ''"),
+        (b"# so\n# EOF\n", "line 1: OpenMetrics has no comment like '# so'"),
+        (b"# TYPE a thing\n# EOF\n", "line 1: 'thing' is no type of a metric"),
+        (b"# UNIT a_bytes seconds\n# EOF\n", "line 1: unit 'seconds' is not the end of the name a_bytes"),
+        (b'a 1 # {x="1"}\n# EOF\n', "line 1: no exemplar at"),
+        (b"a 1 soon\n# EOF\n", "line 1: series 'a': no timestamp at 'soon'"),
+        (b'{x="1"} 1\n# EOF\n', "line 1: no metric name at"),
+    ],
+)
+def test_openmetrics_that_is_malformed_is_refused_with_its_line(body: bytes, message: str) -> None:
+    with pytest.raises(MalformedExposition) as refused:
+        ExpositionParser().parse(body, openmetrics=True)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'a{x="1",y="2"} 1\n', "line 1: a has 5 labels, over the limit of 4"),
+        (b'a{longer_yet="1"} 1\n', "line 1: label longer_yet… has a name of 10 characters, over the limit of 8"),
+        (b'a{x="123456789"} 1\n', "line 1: label x has a value of 9 characters, over the limit of 8"),
+    ],
+)
+def test_labels_over_a_limit_are_refused(body: bytes, message: str) -> None:
+    limits = IngestLimits(label_count=4, label_name_length=8, label_value_length=8)
+    with pytest.raises(MalformedExposition) as refused:
+        ExpositionParser(TARGET, limits).parse(body)
+    assert message in str(refused.value)

@@ -16,7 +16,9 @@ from opsconsole.ingest.limits import IngestLimits
 from opsconsole.ingest.scrape import Scrape, Scraper, TargetState, TargetStatus
 from opsconsole.ingest.target import Target
 from opsconsole.series.clock import ManualClock, SystemClock
+from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.labels import Labels
+from opsconsole.series.metadata import Metadata
 
 NOW = 1_764_000_000_000
 
@@ -31,6 +33,7 @@ class Page:
         self.wait = threading.Event()
         self.wait.set()
         self.requests = 0
+        self.accepts: list[str] = []
         self.url = ""
 
 
@@ -62,6 +65,7 @@ def serve() -> Iterator[Callable[[], Page]]:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 page.requests += 1
+                page.accepts.append(self.headers["Accept"])
                 page.wait.wait(20)
                 try:
                     self.send_response(page.status)
@@ -137,6 +141,7 @@ async def test_a_target_that_is_away_is_down_and_its_series_end() -> None:
     assert status.error.startswith("cannot be reached: ")
     found = sink.last()
     assert (found.pop("up"), found.pop("scrape_samples_scraped")) == (0.0, 0.0)
+    assert (found.pop("scrape_samples_post_metric_relabeling"), found.pop("scrape_series_added")) == (0.0, 0.0)
     assert list(found) == ["scrape_duration_seconds"]
 
 
@@ -144,13 +149,14 @@ async def test_a_target_that_is_away_is_down_and_its_series_end() -> None:
     ("body", "headers", "status", "error"),
     [
         (b"oops", {}, 500, "answered HTTP 500"),
-        (b"a 1\nb x\n", {}, 200, "malformed metrics, line 2: no value after 'b'"),
+        (b"a 1\nb x\n", {}, 200, "malformed metrics, line 2: series 'b': no value"),
         (b"up 1\n", {}, 200, "exposes up, which the scraper writes itself; rename it"),
         (b"a 1\n", {"Content-Type": "application/openmetrics-text; version=1.0.0"}, 200, "must end with '# EOF'"),
         (b"a 1\nb 1\nc 1\nd 1\n", {}, 200, "exposes 4 samples, over the limit of 3"),
         (b"#" * 2000, {}, 200, "exposes more than the limit of 1,000 bytes"),
         (gzip.compress(b"#" * 100_000), {"Content-Encoding": "gzip"}, 200, "exposes more than the limit"),
-        (b"no gzip", {"Content-Encoding": "gzip"}, 200, "cannot be reached: "),
+        (b"no gzip", {"Content-Encoding": "gzip"}, 200, "the body is no valid gzip"),
+        (b"a 1\n", {"Content-Encoding": "br"}, 200, "content encoding 'br' is not supported"),
         (b"a 1\n", {"Content-Length": "100"}, 200, "cannot be reached: "),
     ],
 )
@@ -164,7 +170,7 @@ async def test_a_scrape_that_fails_says_why_in_one_line(
     assert "\n" not in found.error
     assert found.state is TargetState.DOWN
     assert sink.last()["up"] == 0.0
-    assert len(sink.last()) == 3
+    assert len(sink.last()) == 5
 
 
 async def test_a_target_that_does_not_answer_in_time_is_down(serve: Callable[[], Page]) -> None:
@@ -182,6 +188,32 @@ async def test_a_gzipped_answer_is_read(serve: Callable[[], Page]) -> None:
     assert sink.last()["hits"] == 7.0
 
 
+async def test_openmetrics_is_asked_for_and_its_exemplars_and_metadata_are_handed_over(
+    serve: Callable[[], Page],
+) -> None:
+    page, sink = serve(), Sink()
+    page.headers = {"Content-Type": "application/openmetrics-text; version=1.0.0; charset=utf-8"}
+    page.body = b'# TYPE hits counter\n# HELP hits Visits.\nhits_total 7 # {trace_id="ab"} 1\n# EOF\n'
+    await scraped(page, sink)
+    assert page.accepts[0].startswith("application/openmetrics-text;version=1.0.0;")
+    (scrape,) = sink.scrapes
+    hits = Labels.of(scrape.target, __name__="hits_total")
+    assert scrape.exemplars == [(hits, Exemplar(Labels.of(trace_id="ab"), 1.0, NOW))]
+    assert scrape.metadata == {"hits": Metadata("counter", "Visits.")}
+
+
+async def test_what_is_not_taken_as_it_stands_is_noted(serve: Callable[[], Page]) -> None:
+    page, sink = serve(), Sink()
+    page.body = b'a{x="1",y="2"} 1\na{y="2",x="1"} 2\nb 3 1764000000000\n'
+    status = await scraped(page, sink)
+    assert status.notes == (
+        "1 samples have a timestamp of their own; they are kept at the instant of the scrape",
+        "1 samples were left out: their series stands further up already",
+    )
+    assert (sink.last()["a"], sink.last()["b"]) == (1.0, 3.0)
+    assert sink.last()["scrape_samples_scraped"] == 3.0
+
+
 async def test_the_same_series_bring_the_same_labels(serve: Callable[[], Page]) -> None:
     page, sink = serve(), Sink()
     target = target_of(page)
@@ -194,7 +226,9 @@ async def test_the_same_series_bring_the_same_labels(serve: Callable[[], Page]) 
     layouts = [scrape.labels for scrape in sink.scrapes]
     assert layouts[0] is layouts[1]
     assert layouts[2] is layouts[4]
-    assert [len(layout) for layout in layouts] == [4, 4, 5, 3, 5]
+    added = Labels.of(target.labels, __name__="scrape_series_added")
+    assert [scrape.values[scrape.labels.index(added)] for scrape in sink.scrapes] == [1, 0, 1, 0, 0]
+    assert [len(layout) for layout in layouts] == [6, 6, 7, 5, 7]
 
 
 async def test_every_target_is_scraped_again_and_again_whatever_the_others_do(

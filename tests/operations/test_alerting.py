@@ -182,7 +182,7 @@ class TestAnEvaluationThatFails:
         evaluation = run(console, PromQLError("unknown function: rat", 3), from_tick=2)
         assert evaluation.failed == (BACKLOG,)
         broken, healthy = alerting.rules(console)
-        assert (broken.health, broken.error, broken.state) == (Health.ERR, "4: unknown function: rat", State.FIRING)
+        assert (broken.health, broken.error, broken.state) == (Health.ERR, "unknown function: rat", State.FIRING)
         assert (healthy.health, healthy.error) == (Health.OK, "")
         assert healthy.state is not State.INACTIVE
         assert Incident.objects.get(alert=BACKLOG).firing

@@ -64,6 +64,10 @@ class Prometheus:
         span = {"query": query, "start": start_ms / 1000, "end": end_ms / 1000, "step": step_ms / 1000}
         return self._ask("/api/v1/query_range", span)
 
+    def error(self, query: str) -> str:
+        """What it says about a query it refuses."""
+        return str(self._client.get("/api/v1/query", params={"query": query}).json()["error"])
+
     def close(self) -> None:
         self._client.close()
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from opsconsole.promql.engine import Engine
 from opsconsole.promql.error import PromQLError
 from opsconsole.promql.memory import MemorySource
-from opsconsole.promql.result import Matrix, Scalar
+from opsconsole.promql.result import Matrix, Scalar, String
 from opsconsole.series.block import NAN_SAMPLE, Block
 from opsconsole.series.labels import Labels
 
@@ -92,11 +92,18 @@ def test_instants_that_make_no_range_are_refused(engine, span: tuple[int, int, i
 
 def test_an_ambiguous_match_names_the_operator(block, engine) -> None:
     asked = engine(block({UP: [1], Labels.of(__name__="up", job="api"): [1]}))
-    with pytest.raises(
-        PromQLError, match=r"^4: found duplicate series for the match group \{\} on the right"
-    ) as raised:
+    with pytest.raises(PromQLError, match=r"^found duplicate series for the match group \{\} on the right") as raised:
         asked.instant("up / on() up", 0)
     assert raised.value.position == 3
+
+
+def test_a_remark_names_the_place_that_gave_rise_to_it_once(block, engine) -> None:
+    asked = engine(block({UP: [1, 2], Labels.of(__name__="up", job="api"): [1, 2], DOWN: [3, 4]}))
+    infos = asked.instant("rate(up[1m])\n  + on(job) increase(up[1m])", 15_000).infos
+    said = 'PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "up"'
+    assert infos == (f"{said} (1:6)", f"{said} (2:22)")
+    assert asked.range("rate(up[1m])", 0, 30_000, 15_000).infos == (f"{said} (1:6)",)
+    assert asked.instant("rate(up[1m]) * 0 + rate(up[2ms])", 60_000).infos == ()
 
 
 @pytest.mark.parametrize("query", ["up[5m]", "'text'"])
@@ -109,6 +116,45 @@ def test_the_lookback_is_open_on_the_left(block, engine) -> None:
     asked = engine(block({UP: [1]}))
     assert asked.range("up", 299_000, 301_000, 1000).present.tolist() == [[True, False, False]]
     assert Engine(MemorySource([block({UP: [1]})]), lookback_ms=5_000).instant("up", 5_000).values.size == 0
+
+
+def test_a_string_is_an_answer_at_an_instant(engine) -> None:
+    assert engine().instant("('a' # b\n)", 20_000) == String(20_000, "a")
+
+
+def test_a_subquery_alone_is_its_instants(block, engine) -> None:
+    result = engine(block({UP: [1, 2, 3]})).instant("(up * 2)[30s:10s]", 30_000)
+    assert result.timestamps.tolist() == [10_000, 20_000, 30_000]
+    assert result.values.tolist() == [[2, 4, 6]]
+
+
+def test_a_query_that_is_too_deep_is_refused(engine) -> None:
+    with pytest.raises(PromQLError, match="nested too deeply"):
+        engine().instant(" + ".join("1" * 5000), 0)
+
+
+WORDS = st.sampled_from([
+    "up", "down", "nothing", "sum", "rate", "topk", "histogram_quantile", "label_replace", "absent", "predict_linear", "by", "on",
+    "ignoring", "group_left", "bool", "offset", "@", "start()", "(", ")", "(", ")", "[5m]", "[5m:1m]", "[", "]", "{", "}", ",",
+    "{job='web'}", "=", "=~", "+", "-", "*", "/", "^", "==", "and", "or", "unless", "1", "NaN", "-Inf", "5m", "'a'", "job",
+    "(up)", "(up[1m])", "(2, up)", "vector", "(1)", "count_values", "('x', up)", "quantile_over_time", "(2, up[1m])", "1e99",
+    "sort", "limitk", "limit_ratio", "day_of_month", "(up * 1e30)", "clamp", "(up, 1, NaN)",
+])  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(st.lists(WORDS, min_size=1, max_size=9))
+def test_any_words_are_answered_or_refused_in_one_line(words: list[str]) -> None:
+    rows = [Labels.of(__name__="up", job="web"), Labels.of(__name__="up", job="db"), Labels.of(__name__="down", le="1")]
+    values = np.array([[1.0, 2.0, np.nan], [np.inf, NAN_SAMPLE, -1.0], [0.0, 1e308, 1e308]])
+    asked = Engine(MemorySource([Block(rows, np.arange(3, dtype=np.int64) * 15_000, values)]))
+    said = ""
+    for ask in (lambda query: asked.instant(query, 40_000), lambda query: asked.range(query, 0, 60_000, 7_000)):
+        try:
+            ask(" ".join(words))
+        except PromQLError as error:
+            said += str(error)
+    assert "\n" not in said
 
 
 CELLS = st.one_of(st.floats(-1e6, 1e6), st.just(np.nan), st.just(NAN_SAMPLE), st.integers(0, 9).map(float))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsconsole.promql import overtime, rates
+from opsconsole.promql.limits import Budget, Limits
 from opsconsole.promql.memory import MemorySource
 from opsconsole.promql.parse import parse
 from opsconsole.promql.select import fetch, joined
@@ -146,5 +147,6 @@ def test_a_selector_asks_for_no_more_than_its_windows_need() -> None:
             return super().select(matchers, start_ms, end_ms)
 
     selector = parse("x")
-    assert fetch(Recorder([made([1, 2, 3])]), selector, np.array([10_000, 20_000]), 5_000)[0].cells.tolist() == [[2, 3]]
+    stacks = fetch(Recorder([made([1, 2, 3])]), selector, np.array([10_000, 20_000]), 5_000, Budget(Limits()))
+    assert stacks[0].cells.tolist() == [[2, 3]]
     assert asked == [((Matcher("__name__", Operator.EQUAL, "x"),), 5_000, 20_000)]

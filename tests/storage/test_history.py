@@ -203,3 +203,30 @@ def test_a_window_too_large_for_memory_is_loaded_in_part(clickhouse: ClickHouse,
     assert len(samples_of(blocks)) == 40
     history = samples_of(History(head, store).select((), 0, now))
     assert {len(samples) for samples in history.values()} == {1800}
+
+
+def test_at_the_seam_each_sample_comes_from_one_side(clickhouse: ClickHouse, samples_of: Read) -> None:
+    """Series that ended before it, that began after it, that cross it; and samples that only the head has so far."""
+    store = SampleStore(clickhouse)
+    old, new, both = series("old"), series("new"), series("both")
+    store.append([stored(T0 + tick, {old: tick, both: tick}) for tick in range(1, 6)], batch_id=fresh())
+    head = Head()
+    head.load(store, T0 + 5)
+    head._complete_from_ms = T0 + 3  # as when memory has run out
+    labels = (both, new)
+    for tick in range(6, 9):  # not committed yet
+        head.append(TARGET, T0 + tick, labels, np.array([float(tick), -float(tick)]))
+    source = History(head, store)
+    for start, end in ((0, 8), (2, 3), (3, 4), (2, 4), (3, 8), (5, 8), (0, 3)):
+        expected = {
+            old: [(T0 + tick, float(tick)) for tick in range(1, 6)],
+            both: [(T0 + tick, float(tick)) for tick in range(1, 9)],
+            new: [(T0 + tick, -float(tick)) for tick in range(6, 9)],
+        }
+        inside = {
+            labels: kept
+            for labels, pairs in expected.items()
+            if (kept := [pair for pair in pairs if T0 + start < pair[0] <= T0 + end])
+        }
+        found = samples_of(source.select((), T0 + start, T0 + end))
+        assert {labels: pairs for labels, pairs in found.items() if pairs} == inside, (start, end)

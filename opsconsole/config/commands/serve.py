@@ -60,9 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
                 raise StartError(f"the records at DATABASE_URL cannot be opened: {error}") from error
             env.URL_FILE.write_text(env.PUBLIC_URL)
             from opsconsole.config import urls  # noqa: F401 - a view that does not import stops the start, not the visitor
-            from opsconsole.config.asgi import application
+            from opsconsole.config.asgi import application, http
 
-            run(application, listener, graph.services, lambda: _say_ready(url))
+            run(application, http, listener, graph.services, lambda: _say_ready(url))
     return 0
 
 

@@ -17,6 +17,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from opsconsole.series.duration import parse_duration
 from opsconsole.series.labels import METRIC_NAME, Labels
@@ -60,31 +61,84 @@ class Load:
     series: list[Series] = field(default_factory=list)
 
 
+class Remark(StrEnum):
+    """What an answer says besides its values."""
+
+    WARN = "warn"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a text must be; empty: anything."""
+
+    text: str = ""
+    regex: str = ""
+
+    @classmethod
+    def of(cls, said: str) -> Message:
+        """From ``msg: ...``, ``regex: ...`` or nothing."""
+        how, _, text = said.partition(":")
+        match how.strip():
+            case "msg":
+                return cls(text=text.strip())
+            case "regex":
+                return cls(regex=text.strip())
+            case "":
+                return cls()
+        raise ValueError(f"no message: {said!r}; write msg: or regex: before it")
+
+    def fits(self, text: str) -> bool:
+        if self.regex:
+            return re.search(self.regex, text) is not None
+        return self.text in ("", text)
+
+    def __str__(self) -> str:
+        return self.text or self.regex
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Lines that cannot be read."""
+
+    line: int
+    reason: str
+
+
 @dataclass(slots=True)
 class Eval:
-    """A query and what it must answer.  An instant has ``step_ms`` 0."""
+    """A query and what it must answer.  An instant has ``step_ms`` 0.
+
+    ``fails``: what the error must say, None where there must be none.  ``remarks``: of each kind those that must be there.
+    ``silent``: the kinds of which there must be none.  ``shown_ms``: start and step of the points that a range vector shows.
+    """
 
     line: int
     query: str
     start_ms: int
     end_ms: int
     step_ms: int
-    fails: bool = False
-    message: str = ""
+    fails: Message | None = None
     ordered: bool = False
     text: str | None = None
     scalar: float | None = None
     histogram: bool = False
     series: list[Series] = field(default_factory=list)
-    annotations: int = 0
+    remarks: list[tuple[Remark, Message]] = field(default_factory=list)
+    silent: set[Remark] = field(default_factory=set)
+    shown_ms: tuple[int, int] | None = None
 
 
-Command = Load | Clear | Eval
+Command = Load | Clear | Eval | Broken
 
 _LOAD = re.compile(r"load(_with_nhcb)?\s+(\S+)$")
 _INSTANT = re.compile(r"eval(?:_(\w+))?\s+instant\s+at\s+(\S+)\s+(.+)$", re.DOTALL)
 _RANGE = re.compile(r"eval(?:_(\w+))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)$", re.DOTALL)
-_EXPECT = re.compile(r"expect\s+(fail|ordered|string|warn|no_warn|info|no_info)\b\s*(.*)$")
+_EXPECT = re.compile(r"expect\s+(fail|ordered|string|warn|no_warn|info|no_info|range\s+vector)\b\s*(.*)$")
+_OLD_EXPECT = re.compile(r"expected_fail_(message|regexp)\s+(.*)$")
+_SHOWN = re.compile(r"from\s+(\S+)\s+to\s+\S+\s+step\s+(\S+)$")
+_COMMAND = re.compile(r"(?:load|eval|clear)(?:_\w+)?\b")
+_STAMPS = re.compile(r"\s*@\s*(?:\[[^\]]*\]|\S+)\s*$")  # when series began, which makes no difference here
 _SERIES = re.compile(r"""([a-zA-Z_:][\w:]*)?\s*(?:\{((?:"(?:\\.|[^"\\])*"|[^}"])*)\})?(?=\s|$)\s*(.*)$""")
 _LABEL = re.compile(r"""("(?:\\.|[^"\\])*"|[\w.:]+)\s*(?:=\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))?\s*,?\s*""")
 _NUMBER = r"(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[iI]nf|[nN]a[nN])"
@@ -95,21 +149,22 @@ _POINTS = re.compile(
 
 
 def parse_script(text: str) -> Iterator[Command]:
-    """Raises ``ValueError`` that names the line."""
+    """What cannot be read is a ``Broken`` that names the line; the script goes on after it."""
     command: Command | None = None
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
         try:
-            if raw[0].isspace() and command is not None:
+            if command is not None and (raw[0].isspace() or not _COMMAND.match(line)):
                 _add(command, line)
                 continue
             if command is not None:
                 yield command
+            command = None
             command = _command(number, line)
         except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
+            yield Broken(number, f"line {number}: {error}")
     if command is not None:
         yield command
 
@@ -128,7 +183,9 @@ def _command(number: int, line: str) -> Command:
         how = span[1]
     else:
         raise ValueError(f"no command: {line!r}; write load, eval or clear")
-    command.fails, command.ordered, command.annotations = how == "fail", how == "ordered", how in ("warn", "info")
+    command.fails, command.ordered = Message() if how == "fail" else None, how == "ordered"
+    if how in tuple(Remark):
+        command.remarks.append((Remark(how), Message()))
     return command
 
 
@@ -147,23 +204,15 @@ def _add(command: Command, line: str) -> None:
             command.series.append(_series(line))
         case Eval():
             _expect(command, line)
-        case Clear():
-            raise ValueError(f"nothing may follow clear: {line!r}")
+        case _:
+            raise ValueError(f"nothing may stand there: {line!r}")
 
 
 def _expect(command: Eval, line: str) -> None:
     if expect := _EXPECT.match(line):
-        what, rest = expect[1], expect[2]
-        match what:
-            case "fail":
-                command.fails = True
-                command.message = rest.removeprefix("msg:").strip() if rest.startswith("msg:") else ""
-            case "ordered":
-                command.ordered = True
-            case "string":
-                command.text = rest[1:-1] if rest.startswith("`") else ast.literal_eval(rest)
-            case _:
-                command.annotations += 1
+        _expect_of(command, expect[1], expect[2])
+    elif old := _OLD_EXPECT.match(line):
+        command.fails = Message(text=old[2]) if old[1] == "message" else Message(regex=old[2])
     elif points := _POINTS.fullmatch(line):
         if points[4] is None:
             command.histogram = True
@@ -173,8 +222,27 @@ def _expect(command: Eval, line: str) -> None:
         command.series.append(_series(line))
 
 
+def _expect_of(command: Eval, what: str, rest: str) -> None:
+    match what.split():
+        case ["fail"]:
+            command.fails = Message.of(rest)
+        case ["ordered"]:
+            command.ordered = True
+        case ["string"]:
+            command.text = rest[1:-1] if rest.startswith("`") else ast.literal_eval(rest)
+        case ["warn" | "info" as kind]:
+            command.remarks.append((Remark(kind), Message.of(rest)))
+        case ["no_warn" | "no_info" as kind]:
+            command.silent.add(Remark(kind.removeprefix("no_")))
+        case _:
+            shown = _SHOWN.match(rest)
+            if shown is None:
+                raise ValueError(f"no range: {rest!r}; write from 0 to 5m step 1m")
+            command.shown_ms = (_instant(shown[1]), _instant(shown[2]))
+
+
 def _series(line: str) -> Series:
-    parts = _SERIES.match(line)
+    parts = _SERIES.match(_STAMPS.sub("", line) if line.endswith("]") else line)
     if parts is None:
         raise ValueError(f"no series: {line!r}")
     pairs = {METRIC_NAME: parts[1] or ""}

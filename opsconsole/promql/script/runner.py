@@ -18,8 +18,8 @@ from opsconsole.series.matcher import Matcher, select
 from ..engine import Engine
 from ..error import PromQLError
 from ..memory import MemorySource
-from ..result import Matrix, Scalar
-from .grammar import Clear, Eval, Gap, Histogram, Load, Point, Series, Stale, parse_script
+from ..result import Matrix, Scalar, String
+from .grammar import Broken, Clear, Eval, Gap, Histogram, Load, Point, Remark, Series, Stale, parse_script
 
 _TOLERANCE = 1e-6  # that of promqltest, whose expectations are written with few digits
 
@@ -76,7 +76,7 @@ def _cell(point: Point) -> float:
 
 
 def run_file(path: Path) -> Iterator[Case]:
-    """One case for each ``eval``.  Raises ``ValueError`` for a line that is no script."""
+    """One case for each ``eval``, and one for each line that cannot be read."""
     samples = _Samples()
     for command in parse_script(path.read_text()):
         match command:
@@ -84,6 +84,8 @@ def run_file(path: Path) -> Iterator[Case]:
                 samples = _Samples()
             case Load():
                 samples.load(command)
+            case Broken():
+                yield Case(path.name, command.line, "", Verdict.FAILED, command.reason)
             case Eval():
                 verdict, reason = _judge(command, samples)
                 yield Case(path.name, command.line, command.query, verdict, reason)
@@ -93,44 +95,68 @@ def _judge(command: Eval, samples: _Samples) -> tuple[Verdict, str]:
     if command.histogram or any(isinstance(point, Histogram) for series in command.series for point in series.points):
         return Verdict.SKIPPED, "native histogram"
     samples.touched_native = False
-    engine = Engine(samples)
-    result: Matrix | Scalar
+    result: Matrix | Scalar | String | PromQLError
     try:
-        if command.step_ms:
-            result = engine.range(command.query, command.start_ms, command.end_ms, command.step_ms)
-        else:
-            result = engine.instant(command.query, command.start_ms)
+        result = _answer(command, Engine(samples))
     except PromQLError as error:
-        if error.message.startswith("unsupported"):
-            return Verdict.SKIPPED, error.message
-        failure: str | None = error.message
-    else:
-        failure = None
+        result = error
+    if isinstance(result, PromQLError) and result.message.startswith("unsupported"):
+        return Verdict.SKIPPED, result.message
     if samples.touched_native:
         return Verdict.SKIPPED, "native histogram"
-    if failure is not None:
-        expected = command.fails and command.message in ("", failure)
-        return (
-            (Verdict.PASSED, "")
-            if expected
-            else (Verdict.FAILED, f"expected {_wanted(command)}, got error {failure!r}")
-        )
-    got = _got(result)
-    if command.fails or not _equal(command, got):
+    if isinstance(result, PromQLError):
+        if command.fails is not None and command.fails.fits(result.message):
+            return Verdict.PASSED, ""
+        return Verdict.FAILED, f"expected {_wanted(command)}, got error {result.message!r}"
+    return _compared(command, result)
+
+
+def _compared(command: Eval, result: Matrix | Scalar | String) -> tuple[Verdict, str]:
+    got = _got(result, command)
+    if command.fails is not None or not _equal(command, got):
         return Verdict.FAILED, f"expected {_wanted(command)}, got {_shown(got)}"
-    return Verdict.PASSED, ""
+    remarks = _unsaid(command, result)
+    return (Verdict.FAILED, remarks) if remarks else (Verdict.PASSED, "")
 
 
-def _got(result: Matrix | Scalar) -> float | list[Series]:
-    if isinstance(result, Scalar):
+def _answer(command: Eval, engine: Engine) -> Matrix | Scalar | String:
+    if command.step_ms:
+        return engine.range(command.query, command.start_ms, command.end_ms, command.step_ms)
+    return engine.instant(command.query, command.start_ms)
+
+
+def _unsaid(command: Eval, result: Matrix | Scalar | String) -> str:
+    """What is wrong with the remarks on an answer; empty if nothing is."""
+    said = {Remark.WARN: result.warnings, Remark.INFO: result.infos}
+    for kind, message in command.remarks:
+        if not any(message.fits(each) for each in said[kind]):
+            wanted = f" {str(message)!r}" if str(message) else ""
+            return f"expected {kind.value}{wanted}, got {' '.join(map(repr, said[kind])) or 'none'}"
+    for kind in sorted(command.silent):
+        if said[kind]:
+            return f"expected no {kind.value}, got {' '.join(map(repr, said[kind]))}"
+    return ""
+
+
+def _got(result: Matrix | Scalar | String, command: Eval) -> float | str | list[Series]:
+    if isinstance(result, Scalar | String):
         return result.value
-    return [
-        Series(labels, tuple(value if there else Gap() for value, there in zip(values, present, strict=True)))
-        for labels, values, present in zip(result.labels, result.values.tolist(), result.present.tolist(), strict=True)
-    ]
+    times = result.timestamps.tolist()
+    if command.shown_ms is not None and times:  # the samples of a range vector stand where they were taken
+        start_ms, step_ms = command.shown_ms
+        times_shown = range(start_ms, times[-1] + 1, step_ms)
+    else:
+        times_shown = times
+    series = []
+    for labels, values, present in zip(result.labels, result.values.tolist(), result.present.tolist(), strict=True):
+        at = {time: value for time, value, there in zip(times, values, present, strict=True) if there}
+        series.append(Series(labels, tuple(at.get(time, Gap()) for time in times_shown)))
+    return series
 
 
-def _equal(command: Eval, got: float | list[Series]) -> bool:
+def _equal(command: Eval, got: float | str | list[Series]) -> bool:
+    if isinstance(got, str):
+        return command.text == got
     if isinstance(got, float):
         return command.scalar is not None and _close(command.scalar, got)
     wanted = command.series
@@ -161,16 +187,16 @@ def _close(a: float, b: float) -> bool:
 
 
 def _wanted(command: Eval) -> str:
-    if command.fails:
-        return f"an error {command.message!r}" if command.message else "an error"
+    if command.fails is not None:
+        return f"an error {str(command.fails)!r}" if str(command.fails) else "an error"
     if command.text is not None:
         return repr(command.text)
     return str(command.scalar) if command.scalar is not None else _shown(command.series)
 
 
-def _shown(result: float | list[Series]) -> str:
-    if isinstance(result, float):
-        return str(result)
+def _shown(result: float | str | list[Series]) -> str:
+    if isinstance(result, float | str):
+        return repr(result)
     return "; ".join(f"{series.labels} {' '.join(map(_point, series.points))}" for series in result) or "nothing"
 
 

@@ -1,0 +1,81 @@
+"""Asking for values, and about the text of a query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event
+from typing import TypedDict
+
+from django.http import HttpRequest, HttpResponse
+
+from opsconsole.operations import query, syntax
+from opsconsole.operations.console import current
+from opsconsole.promql.result import Matrix, Samples, Scalar, String
+
+from . import wire
+from .endpoint import endpoint
+from .gone import when_gone
+from .parameters import Parameters
+from .syntax import tree_as_json
+
+TRUNCATED = "results truncated due to limit"
+
+
+@endpoint("GET", "POST")
+def instant(request: HttpRequest) -> HttpResponse:
+    console, parameters = current(), Parameters(request)
+    at_ms, limit = parameters.instant_ms("time", console.clock.now_ms()), parameters.limit()
+    result = query.instant(console, parameters.text("query"), at_ms, **_terms(request, parameters))
+    match result:
+        case String():
+            return wire.success({"resultType": "string", "result": [at_ms / 1000, result.value]})
+        case Scalar():
+            return wire.success(wire.scalar(at_ms, result.value), result.warnings, result.infos)
+    return _answer(wire.matrix if isinstance(result, Samples) else wire.vector, result, limit)
+
+
+@endpoint("GET", "POST")
+def over_range(request: HttpRequest) -> HttpResponse:
+    parameters = Parameters(request)
+    span = query.Span(parameters.instant_ms("start"), parameters.instant_ms("end"), parameters.duration_ms("step"))
+    limit = parameters.limit()
+    result = query.range_(current(), parameters.text("query"), span, **_terms(request, parameters))
+    return _answer(wire.matrix, result, limit)
+
+
+@endpoint("GET", "POST")
+def format_query(request: HttpRequest) -> HttpResponse:
+    return wire.success(syntax.formatted(Parameters(request).text("query")))
+
+
+@endpoint("GET", "POST")
+def parse_query(request: HttpRequest) -> HttpResponse:
+    return wire.success(tree_as_json(syntax.tree(Parameters(request).text("query"))))
+
+
+class _Terms(TypedDict):
+    lookback_ms: int | None
+    timeout_s: float
+    cancelled: Event | None
+
+
+def _terms(request: HttpRequest, parameters: Parameters) -> _Terms:
+    """``lookback_delta`` of nothing or less means the usual one; ``timeout`` can only shorten the console's own."""
+    lookback_ms = parameters.duration_ms("lookback_delta", 0)
+    most_ms = round(current().engine.limits.seconds * 1000)
+    timeout_ms = parameters.duration_ms("timeout", most_ms)
+    return {
+        "lookback_ms": lookback_ms if lookback_ms > 0 else None,
+        "timeout_s": max(timeout_ms, 1) / 1000,
+        "cancelled": when_gone(request),
+    }
+
+
+def _answer(write: Callable[[Matrix], bytes], result: Matrix, limit: int) -> HttpResponse:
+    warnings = result.warnings
+    if limit and len(result.labels) > limit:
+        rows = slice(limit)
+        result = replace(result, labels=result.labels[rows], values=result.values[rows], present=result.present[rows])
+        warnings = (*warnings, TRUNCATED)
+    return wire.success(write(result), warnings, result.infos)

@@ -1,0 +1,62 @@
+"""Which series there are, and the names and values of their labels: what completion asks for."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.http import HttpRequest, HttpResponse
+
+from opsconsole.operations import query
+from opsconsole.operations.console import current
+from opsconsole.series.escaping import unescaped
+
+from . import wire
+from .endpoint import endpoint
+from .gone import when_gone
+from .parameters import Parameters
+from .queries import TRUNCATED
+
+T = TypeVar("T")
+_HOUR_MS = 3_600_000
+
+
+@endpoint("GET", "POST")
+def series(request: HttpRequest) -> HttpResponse:
+    parameters = Parameters(request)
+    if not parameters.texts("match[]"):
+        raise ValueError("no match[] parameter provided")
+    found, warnings = _cut(
+        query.series(current(), *_asked(parameters), cancelled=when_gone(request)), parameters.limit()
+    )
+    return wire.success([labels.as_dict() for labels in found], warnings)
+
+
+@endpoint("GET", "POST")
+def labels(request: HttpRequest) -> HttpResponse:
+    parameters = Parameters(request)
+    return wire.success(
+        *_cut(query.label_names(current(), *_asked(parameters), cancelled=when_gone(request)), parameters.limit())
+    )
+
+
+@endpoint("GET")
+def label_values(request: HttpRequest, name: str) -> HttpResponse:
+    parameters = Parameters(request)
+    plain = unescaped(name)
+    if not plain:
+        raise ValueError(f'invalid label name: "{name}"')
+    return wire.success(
+        *_cut(
+            query.label_values(current(), plain, *_asked(parameters), cancelled=when_gone(request)), parameters.limit()
+        )
+    )
+
+
+def _asked(parameters: Parameters) -> tuple[list[str], int, int]:
+    """Selectors, start and end: the last hour unless the request says when."""
+    end_ms = parameters.instant_ms("end", current().clock.now_ms())
+    return parameters.texts("match[]"), parameters.instant_ms("start", end_ms - _HOUR_MS), end_ms
+
+
+def _cut(found: list[T], limit: int) -> tuple[list[T], list[str]]:
+    return (found[:limit], [TRUNCATED]) if limit and len(found) > limit else (found, [])

@@ -1,0 +1,26 @@
+"""About the text of a query, without an answer to it."""
+
+from __future__ import annotations
+
+import promql_parser as ast
+
+from opsconsole.promql import text
+from opsconsole.promql.error import PromQLError
+
+from .query import BadQuery
+
+
+def formatted(query: str) -> str:
+    """The query as Prometheus lays it out.  Raises ``BadQuery``."""
+    try:
+        return text.formatted(query)
+    except PromQLError as error:
+        raise BadQuery(f'invalid parameter "query": {error}') from None
+
+
+def tree(query: str) -> ast.Expr:
+    """What was written, as a tree.  Raises ``BadQuery``."""
+    try:
+        return text.syntax_tree(query)
+    except PromQLError as error:
+        raise BadQuery(f'invalid parameter "query": {error}') from None

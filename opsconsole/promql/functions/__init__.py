@@ -1,0 +1,108 @@
+"""The functions of the language: one line each in ``FUNCTIONS``, implemented in a module for each concept."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from .. import calendar, gathered, overtime, rates, regression
+from . import counters, dates, elementwise, histograms, labels, ordering, presence, windowed
+from .function import Function
+
+FUNCTIONS: dict[str, Function] = {
+    # counters and gauges over time
+    "rate": partial(counters.per_counter, function=rates.rate),
+    "increase": partial(counters.per_counter, function=rates.increase),
+    "delta": windowed.over(rates.delta),
+    "irate": windowed.over(rates.irate),
+    "idelta": windowed.over(rates.idelta),
+    "deriv": windowed.over(regression.slope),
+    "predict_linear": windowed.predict_linear,
+    "double_exponential_smoothing": windowed.double_exponential_smoothing,
+    "changes": windowed.over(overtime.changes),
+    "resets": windowed.over(overtime.resets),
+    "avg_over_time": windowed.over(overtime.mean),
+    "min_over_time": windowed.over(overtime.minimum),
+    "max_over_time": windowed.over(overtime.maximum),
+    "sum_over_time": windowed.over(overtime.total),
+    "count_over_time": windowed.over(overtime.count),
+    "present_over_time": windowed.over(overtime.present),
+    "stddev_over_time": windowed.over(gathered.deviation),
+    "stdvar_over_time": windowed.over(gathered.variance),
+    "mad_over_time": windowed.over(gathered.median_absolute_deviation),
+    "quantile_over_time": windowed.quantile_over_time,
+    "first_over_time": windowed.over(overtime.first, keeps_name=True),
+    "last_over_time": windowed.over(overtime.last, keeps_name=True),
+    "ts_of_first_over_time": windowed.over(gathered.time_of_first),
+    "ts_of_last_over_time": windowed.over(gathered.time_of_last),
+    "ts_of_max_over_time": windowed.over(gathered.time_of_maximum),
+    "ts_of_min_over_time": windowed.over(gathered.time_of_minimum),
+    # one value at a time
+    "abs": elementwise.each(np.abs),
+    "ceil": elementwise.each(np.ceil),
+    "floor": elementwise.each(np.floor),
+    "round": elementwise.each(elementwise.rounded),
+    "sgn": elementwise.each(np.sign),
+    "sqrt": elementwise.each(np.sqrt),
+    "exp": elementwise.each(np.exp),
+    "ln": elementwise.each(np.log),
+    "log2": elementwise.each(np.log2),
+    "log10": elementwise.each(np.log10),
+    "clamp": elementwise.clamp,
+    "clamp_min": elementwise.each(elementwise.larger),
+    "clamp_max": elementwise.each(elementwise.smaller),
+    "sin": elementwise.each(np.sin),
+    "cos": elementwise.each(np.cos),
+    "tan": elementwise.each(np.tan),
+    "asin": elementwise.each(np.arcsin),
+    "acos": elementwise.each(np.arccos),
+    "atan": elementwise.each(np.arctan),
+    "sinh": elementwise.each(np.sinh),
+    "cosh": elementwise.each(np.cosh),
+    "tanh": elementwise.each(np.tanh),
+    "asinh": elementwise.each(np.arcsinh),
+    "acosh": elementwise.each(np.arccosh),
+    "atanh": elementwise.each(np.arctanh),
+    "deg": elementwise.each(np.degrees),
+    "rad": elementwise.each(np.radians),
+    # time
+    "time": dates.time,
+    "start": dates.start,
+    "end": dates.end,
+    "range": dates.range_,
+    "step": dates.step,
+    "timestamp": dates.timestamp,
+    "minute": dates.part(calendar.minute),
+    "hour": dates.part(calendar.hour),
+    "day_of_week": dates.part(calendar.day_of_week),
+    "day_of_month": dates.part(calendar.day_of_month),
+    "day_of_year": dates.part(calendar.day_of_year),
+    "days_in_month": dates.part(calendar.days_in_month),
+    "month": dates.part(calendar.month),
+    "year": dates.part(calendar.year),
+    # numbers
+    "pi": elementwise.pi,
+    "scalar": elementwise.scalar,
+    "vector": elementwise.vector,
+    "min_of": elementwise.of_two(elementwise.smaller),
+    "max_of": elementwise.of_two(elementwise.larger),
+    # whole vectors
+    "absent": presence.absent,
+    "absent_over_time": presence.absent_over_time,
+    "sort": partial(ordering.by_value, direction=1),
+    "sort_desc": partial(ordering.by_value, direction=-1),
+    "sort_by_label": partial(ordering.by_label, descending=False),
+    "sort_by_label_desc": partial(ordering.by_label, descending=True),
+    "label_join": labels.join,
+    "label_replace": labels.replace,
+    # histograms
+    "histogram_quantile": histograms.histogram_quantile,
+    "histogram_quantiles": histograms.histogram_quantiles,
+    "histogram_fraction": histograms.histogram_fraction,
+    "histogram_avg": histograms.of_native,
+    "histogram_count": histograms.of_native,
+    "histogram_stddev": histograms.of_native,
+    "histogram_stdvar": histograms.of_native,
+    "histogram_sum": histograms.of_native,
+}

@@ -1,0 +1,315 @@
+"""The door over raw sockets: what HTTP allows, what it does not, and what clients do that nobody should."""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+AUTH = b"Authorization: Bearer secret-of-this-test\r\n"
+QUERY = b"GET /api/v1/query?query=1%2B1 HTTP/1.1\r\nHost: localhost\r\n" + AUTH
+TWO = re.compile(rb'"result":\[[0-9.]+,"2"\]')
+
+
+class Console:
+    def __init__(self, repository: Path, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = folder / "log"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("OPSCONSOLE_", "DJANGO_"))}
+        paths = f"{repository}:{repository / 'exporters' / 'src'}"
+        with self.log.open("wb") as output:
+            self.process = self._start(repository, folder, clean, paths, output)
+
+    def _start(self, repository, folder, clean, paths, output) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "opsconsole", "serve", "--port", str(self.port)),
+                *("--data-dir", str(folder / "data")),
+            ],
+            cwd=repository,
+            env=clean | {"PYTHONPATH": paths, "OPSCONSOLE_API_TOKEN": "secret-of-this-test"},
+            stderr=output,
+        )
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def says(self, sent: bytes) -> bytes:
+        """Everything until it closes."""
+        with self.connect() as connection:
+            connection.sendall(sent)
+            return b"".join(iter(lambda: _received(connection), b""))
+
+    def alive(self) -> bool:
+        with self.connect() as connection:
+            connection.sendall(QUERY + b"\r\n")
+            return answer(connection)[0] == 200
+
+
+@pytest.fixture(scope="module")
+def console(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., Any]
+) -> Iterator[Console]:
+    started = Console(repository, tmp_path_factory.mktemp("door"))
+
+    def ready() -> bool:
+        assert started.process.poll() is None, started.log.read_text()
+        try:
+            return httpx.get(f"http://127.0.0.1:{started.port}/healthz/ready").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    eventually(ready, 60, "the console is ready")
+    yield started
+    started.process.send_signal(signal.SIGTERM)
+    assert started.process.wait(timeout=30) == 0
+    assert "Traceback" not in started.log.read_text()
+
+
+def answer(connection: socket.socket, *, head: bool = False) -> tuple[int, dict[bytes, bytes], bytes]:
+    """The next answer on a connection that stays open: status, headers, body."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += _one(connection)
+    status, *lines = received[:-4].split(b"\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(b": ") for line in lines)}
+    body = b""
+    while not head and len(body) < int(headers[b"content-length"]):
+        body += _one(connection)
+    return int(status.split()[1]), headers, body
+
+
+def _one(connection: socket.socket) -> bytes:
+    byte = connection.recv(1)
+    assert byte, "the connection was closed too early"
+    return byte
+
+
+def _received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except ConnectionError:  # closed with bytes of ours unread
+        return b""
+
+
+def test_a_connection_is_kept_across_the_api_and_pages(console):
+    with console.connect() as connection:
+        for _ in range(2):
+            connection.sendall(QUERY + b"\r\n")
+            status, headers, body = answer(connection)
+            assert status == 200
+            assert TWO.search(body)
+            assert headers[b"server"] == b"opsconsole"
+            assert b"set-cookie" not in headers
+            connection.sendall(b"GET /sign-in/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            status, headers, body = answer(connection)
+            assert status == 200
+            assert b"<html" in body
+            assert b"content-security-policy" in headers
+
+
+def test_requests_that_come_at_once_are_answered_in_their_order(console):
+    with console.connect() as connection:
+        asked = [b"query=%d" % number for number in range(20)]
+        connection.sendall(b"".join(QUERY.replace(b"query=1%2B1", one) + b"\r\n" for one in asked))
+        for number in range(20):
+            assert b',"%d"]' % number in answer(connection)[2]
+
+
+def test_bytes_may_come_one_by_one(console):
+    with console.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in QUERY + b"\r\n":
+            connection.send(bytes([byte]))
+        assert answer(connection)[0] == 200
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["short", "large"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_form_may_come_whole_or_in_chunks(console, large, chunked):
+    form = b"query=1%2B1" + (b"&more=" + b"x" * 100_000 if large else b"")
+    head = (
+        b"POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n" + AUTH
+    )
+    with console.connect() as connection:
+        if chunked:
+            pieces = b"".join(
+                b"%x\r\n%b\r\n" % (len(form[i : i + 999]), form[i : i + 999]) for i in range(0, len(form), 999)
+            )
+            connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n")
+        else:
+            connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(form) + form)
+        status, _, body = answer(connection)
+        assert status == 200, body
+        assert TWO.search(body)
+        connection.sendall(QUERY + b"\r\n")
+        assert answer(connection)[0] == 200
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(console):
+    with console.connect() as connection:
+        connection.sendall(
+            b"POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 11\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n" + AUTH + b"\r\n"
+        )
+        assert answer(connection, head=True)[0] == 100
+        connection.sendall(b"query=1%2B1")
+        assert TWO.search(answer(connection)[2])
+
+
+def test_head_has_the_headers_of_get_and_no_body(console):
+    with console.connect() as connection:
+        connection.sendall(b"HEAD /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        status, headers, _ = answer(connection, head=True)
+        assert (status, headers[b"content-length"]) == (200, b"3")
+        connection.sendall(QUERY + b"\r\n")
+        assert answer(connection)[0] == 200
+
+
+def test_http_1_0_and_close_end_the_connection(console):
+    for request in (QUERY.replace(b"HTTP/1.1", b"HTTP/1.0"), QUERY + b"Connection: close\r\n"):
+        said = console.says(request + b"\r\n")
+        assert said.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nconnection: close\r\n" in said
+        assert TWO.search(said)
+
+
+def test_without_a_good_token_it_is_a_401_in_the_form_of_the_api(console):
+    for line in (b"", b"Authorization: Bearer wrong\r\n", b"Authorization: \xff\xfe\r\n", b"Cookie: a=b\r\n"):
+        with console.connect() as connection:
+            connection.sendall(QUERY.replace(AUTH, line) + b"\r\n")
+            status, headers, body = answer(connection)
+            assert status == 401, line
+            assert headers[b"www-authenticate"].startswith(b"B")
+            assert b'"errorType":"unauthorized"' in body
+
+
+def test_authorization_opens_no_page(console):
+    """The short way is for views that check a token themselves."""
+    with console.connect() as connection:
+        connection.sendall(b"GET /alerts/ HTTP/1.1\r\nHost: localhost\r\n" + AUTH + b"\r\n")
+        status, headers, _ = answer(connection)
+        assert status == 302
+        assert b"/sign-in/" in headers[b"location"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"hello\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (QUERY + b"Content-Length: x\r\n\r\n", 400),
+        (QUERY + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (QUERY.replace(b"GET", b"POST") + b"Content-Length: 999999999\r\n\r\n", 413),
+        (QUERY + b"X-Long: " + b"x" * 700_000 + b"\r\n\r\n", 431),
+    ],
+    ids=["no request", "version", "length", "two lengths", "large body", "large head"],
+)
+def test_what_is_no_request_or_too_large_is_refused_and_the_connection_closed(console, request_, status):
+    with console.connect() as connection:
+        try:
+            connection.sendall(request_)
+        except ConnectionError:
+            assert status == 431
+        try:
+            said = connection.recv(4096)
+        except ConnectionError:
+            said = b"HTTP/1.1 431 "  # the reset overtook the answer: bytes of ours were still under way
+        assert said.startswith(b"HTTP/1.1 %d " % status)
+    assert console.alive()
+
+
+def test_an_earlier_request_is_answered_before_nonsense_closes_the_connection(console):
+    said = console.says(QUERY + b"\r\n" + b"nonsense\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert TWO.search(said)
+
+
+def test_clients_that_leave_in_the_middle_leave_nothing_behind(console):
+    for part in (QUERY[:30], QUERY + b"\r\n", QUERY.replace(b"GET", b"POST") + b"Content-Length: 99\r\n\r\nquery="):
+        for _ in range(20):
+            with console.connect() as connection:
+                connection.sendall(part)
+    assert console.alive()
+
+
+def test_a_websocket_opens_even_after_other_requests(console):
+    key = base64.b64encode(b"0123456789abcdef")
+    with console.connect() as connection:
+        connection.sendall(QUERY + b"\r\n")
+        assert answer(connection)[0] == 200
+        connection.sendall(
+            b"GET /ws/live HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
+        )
+        said = connection.recv(4096)  # nobody is signed in, so the consumer may refuse: daphne has spoken either way
+        assert said.startswith((b"HTTP/1.1 101", b"HTTP/1.1 403")), said
+        assert b"opsconsole" in said
+    assert console.alive()
+
+
+def test_an_upgrade_nobody_knows_is_a_plain_request(console):
+    with console.connect() as connection:
+        connection.sendall(
+            QUERY + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n"
+        )
+        assert TWO.search(answer(connection)[2])
+
+
+def test_random_bytes_never_hang_it_and_leave_no_traceback(console):
+    dice = random.Random(20261124)
+    pieces = [
+        QUERY,
+        b"\r\n",
+        b"\r\n\r\n",
+        b"GET ",
+        b"Content-Length: 5\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"5\r\nab",
+    ]
+    for _ in range(300):
+        sent = b"".join(
+            dice.choice(pieces) if dice.random() < 0.6 else dice.randbytes(dice.randint(0, 40))
+            for _ in range(dice.randint(1, 8))
+        )
+        with console.connect() as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            while _received(connection):
+                pass
+    assert console.alive()
+    assert "Traceback" not in console.log.read_text()
+
+
+def test_many_connections_are_answered_at_once(console):
+    failed = []
+
+    def ask() -> None:
+        with console.connect() as connection:
+            for _ in range(50):
+                connection.sendall(QUERY + b"\r\n")
+                if answer(connection)[0] != 200:
+                    failed.append(1)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
