@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from opsconsole.ingest.push import Push, Refusal, Refused
 from opsconsole.ingest.roster import Member, Roster
 from opsconsole.promql.source import SampleSource
-from opsconsole.series.block import Block, Mask, Timestamps, Values, is_sample, is_stale
+from opsconsole.series.block import Block, Timestamps, Values, is_sample, is_stale
 from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.matcher import Matcher
 from opsconsole.series.stack import Index
@@ -25,6 +25,7 @@ from opsconsole.series.stack import Index
 from .admission import Bounds, Known, Numbers, Verdict, judge
 from .layout import Layout
 from .sheet import Sheet, View
+from .table import Table
 from .timeline import recent, target_of
 
 Rows = slice | Index
@@ -86,58 +87,6 @@ class Judged:
     late: int
 
 
-@dataclass(slots=True)
-class _Table:
-    """What is known of the series by number."""
-
-    members: list[Member | None] = field(default_factory=list)
-    newest_ms: Timestamps = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    newest: Values = field(default_factory=lambda: np.empty(0))
-    touched_ms: Timestamps = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    sheet: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # -1 for none
-    row: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    near_scraped: Mask = field(default_factory=lambda: np.empty(0, dtype=np.bool_))  # of a target that is scraped
-    scraped: Mask = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
-    free: list[int] = field(default_factory=list)
-
-    @property
-    def series(self) -> int:
-        return len(self.members) - len(self.free)
-
-    def add(self, member: Member) -> None:
-        if self.free:
-            number = self.free.pop()
-            self.members[number] = member
-        else:
-            number = len(self.members)
-            self.members.append(member)
-            if number == len(self.newest_ms):
-                self._grow(number // 2 + 1024)
-        self.newest_ms[number], self.newest[number] = -1, np.nan
-        self.sheet[number] = -1
-        self.near_scraped[number] = self.scraped[number] = False
-        member.number = number
-
-    def remove(self, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            member = self.members[number]
-            if member is not None:
-                member.number = -1
-                self.members[number] = None
-                self.free.append(number)
-                self.sheet[number] = -1
-                self.near_scraped[number] = False
-
-    def labels(self, number: int) -> Labels:
-        member = self.members[number]
-        return member.labels if member is not None else Labels()
-
-    def _grow(self, room: int) -> None:
-        for name in ("newest_ms", "newest", "touched_ms", "sheet", "row", "near_scraped", "scraped"):
-            column = getattr(self, name)
-            setattr(self, name, np.concatenate([column, np.zeros(room, dtype=column.dtype)]))
-
-
 class PushedStore:
     """One thread judges and publishes; any thread reads, and never waits: it sees what was published when it asked."""
 
@@ -156,7 +105,7 @@ class PushedStore:
         self._targets = frozenset(targets)
         self._scraped = scraped
         self._writing = threading.Lock()
-        self._table = _Table()
+        self._table = Table()
         self._sheets: dict[int, Sheet] = {}
         self._of_target: dict[Labels, list[int]] = {}
         self._next_sheet = 0
