@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opsconsole.ingest.push import Refused
 from opsconsole.series.block import Mask, Timestamps, Values, is_sample, is_stale
 
 Numbers = NDArray[np.int64]
@@ -23,6 +24,25 @@ class Verdict(IntEnum):
     DUPLICATE = 4  # here already with another value
     TOO_OLD = 5
     FUTURE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PushLimits:
+    """What bounds the store.
+
+    ``late_ms``: how much older than the newest of its series a sample may be.  ``future_ms``: how far the clock of a
+    sender may go ahead.  ``kept_ms``: what is older would be deleted at once.  ``sheet_series`` bounds what has to move
+    when a sheet grows.  The others are those of the head.
+    """
+
+    window_ms: int = 7_200_000
+    late_ms: int = 600_000
+    future_ms: int = 600_000
+    kept_ms: int = 30 * 86_400_000
+    columns: int = 7_200
+    memory_bytes: int = 192 << 20
+    total_series: int = 200_000
+    sheet_series: int = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +62,18 @@ class Known:
     newest_ms: Timestamps
     newest: Values
     cells: Callable[[Numbers, Timestamps], Values]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What of several pushes is taken, as columns: sample i is of series ``numbers[i]``; and what each push is told."""
+
+    numbers: Numbers
+    timestamps: Timestamps
+    values: Values
+    refused: Sequence[Refused]
+    repeated: int
+    late: int
 
 
 def judge(numbers: Numbers, timestamps: Timestamps, values: Values, known: Known, bounds: Bounds) -> Verdicts:

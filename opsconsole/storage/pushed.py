@@ -22,7 +22,7 @@ from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.matcher import Matcher
 from opsconsole.series.stack import Index
 
-from .admission import Bounds, Known, Numbers, Verdict, judge
+from .admission import Bounds, Judged, Known, Numbers, PushLimits, Verdict, judge
 from .layout import Layout
 from .sheet import Sheet, View
 from .table import Table
@@ -44,25 +44,6 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class PushLimits:
-    """What bounds the store.
-
-    ``late_ms``: how much older than the newest of its series a sample may be.  ``future_ms``: how far the clock of a
-    sender may go ahead.  ``kept_ms``: what is older would be deleted at once.  ``sheet_series`` bounds what has to move
-    when a sheet grows.  The others are those of the head.
-    """
-
-    window_ms: int = 7_200_000
-    late_ms: int = 600_000
-    future_ms: int = 600_000
-    kept_ms: int = 30 * 86_400_000
-    columns: int = 7_200
-    memory_bytes: int = 192 << 20
-    total_series: int = 200_000
-    sheet_series: int = 16_384
-
-
-@dataclass(frozen=True, slots=True)
 class PushedState:
     """The store in numbers.  ``repeated``: samples that were here already; ``late``: taken out of order."""
 
@@ -73,18 +54,6 @@ class PushedState:
     repeated: int
     late: int
     refused: Mapping[Refusal, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What of several pushes is taken, as columns: sample i is of series ``numbers[i]``; and what each push is told."""
-
-    numbers: Numbers
-    timestamps: Timestamps
-    values: Values
-    refused: Sequence[Refused]
-    repeated: int
-    late: int
 
 
 class PushedStore:
@@ -333,18 +302,12 @@ class PushedStore:
             if which in self._sheets and self._sheets[which].series < self._limits.sheet_series
         ]
         for which in own:
-            if not np.isnan(self._at(which, instant)):
+            if self._sheets[which].has(instant):
                 return which
         shared = newest.get(instant)
         if shared is not None and self._sheets[shared].series < self._limits.sheet_series:
             return shared
         return next((which for which in own if instant > self._sheets[which].newest_ms), None)
-
-    def _at(self, which: int, instant: int) -> float:
-        """NaN when the sheet has no such instant."""
-        axis = self._sheets[which].view.timestamps
-        position = int(axis.searchsorted(instant))
-        return float(axis[position]) if position < len(axis) and axis[position] == instant else np.nan
 
     def _open(self, sheet: Sheet, target: Labels) -> int:
         which = self._next_sheet

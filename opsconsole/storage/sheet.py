@@ -70,6 +70,12 @@ class Sheet:
     def instant_of(self, column: int) -> int:
         return int(self._timestamps[self._start + column])
 
+    def has(self, instant_ms: int) -> bool:
+        """Whether some series got a sample then."""
+        axis = self.view.timestamps
+        column = int(axis.searchsorted(instant_ms))
+        return column < len(axis) and int(axis[column]) == instant_ms
+
     def older_than(self, timestamp_ms: int) -> int:
         """How many columns are not newer than ``timestamp_ms``."""
         return int(np.searchsorted(self.view.timestamps, timestamp_ms, side="right"))

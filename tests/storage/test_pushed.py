@@ -17,12 +17,13 @@ from opsconsole.series.block import NAN_SAMPLE, STALE, Block, is_sample, is_stal
 from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher, Operator
+from opsconsole.storage.admission import PushLimits
 from opsconsole.storage.clickhouse import ClickHouse
 from opsconsole.storage.commit import CommitPolicy
 from opsconsole.storage.head import Head
 from opsconsole.storage.history import History
 from opsconsole.storage.intake import Intake
-from opsconsole.storage.pushed import PushedStore, PushLimits
+from opsconsole.storage.pushed import PushedStore
 from opsconsole.storage.samples import SampleStore, StoredScrape
 
 T0 = 1_764_000_000_000
