@@ -45,7 +45,7 @@ def numbers(values: Values) -> Iterator[list[bytes]]:
 
 def _numbers(values: Values) -> Iterator[list[bytes]]:
     magnitude = np.abs(values)
-    alike = (magnitude >= _ORJSON_PLAIN_FROM) & (magnitude < _ORJSON_PLAIN_BELOW)
+    alike: Mask = (magnitude >= _ORJSON_PLAIN_FROM) & (magnitude < _ORJSON_PLAIN_BELOW)
     alike |= (magnitude == 0) & ~np.signbit(values)
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
     if (values == np.rint(values)).any():

@@ -7,7 +7,7 @@ import numpy as np
 from opsconsole.series.block import Mask, Values
 
 from .summation import PrefixSums
-from .windows import Index, Windows, cells
+from .windows import Windows, cells
 
 
 def total(windows: Windows) -> tuple[Values, Mask]:

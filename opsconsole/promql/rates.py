@@ -14,7 +14,7 @@ from opsconsole.series.block import Mask, Timestamps, Values
 
 from .summation import PrefixSums
 from .ticks import Ticks
-from .windows import Index, Windows, cells
+from .windows import Windows, cells
 
 CLOSE = 1.1  # a sample that near to the window's edge, in average distances, stands for the whole way to it
 
