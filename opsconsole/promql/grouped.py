@@ -110,6 +110,9 @@ class _Sum:
     check: Callable[[], None]
 
     def add(self, runs: _Runs) -> None:
+        if self.ticks.ends_ms.size == 1:
+            self._add_rows(self.stack, self.ids)
+            return
         traits = self.stack.traits
         common = (traits.last_gap >= self.ticks.lo[self.stack.clock, 0]) | ~traits.whole | traits.erratic
         if not common.any():
@@ -136,8 +139,8 @@ class _Sum:
         """Run by run: series without gaps, that hold whole numbers; ``run`` intp[S'] ascending, of the series ``order``."""
         stack, ticks = self.stack, self.ticks
         reach = rates.Reach.of(
-            np.take_along_axis(stack.clocks, ticks.first, axis=1),
-            np.take_along_axis(stack.clocks, ticks.last, axis=1),
+            windows.cells(stack.clocks, ticks.first),
+            windows.cells(stack.clocks, ticks.last),
             ticks,
         )
         enough = ticks.count >= 2
@@ -159,47 +162,45 @@ class _Sum:
     def _mend(self, order: Index, group: Index, reach: rates.Reach, falls: Resets) -> None:
         """Where a counter would have begun below zero it is not extrapolated so far; that needs a series for itself.
 
-        It can only be where the counter grew in the whole range by more than it had before, as often as a window has
-        samples: hardly ever, but for counters that have just begun.
+        It can only be where a counter grew within the window by more than it had before, as often as a window has
+        samples.  So of each series only the samples count that are that small against all it grew in the whole range:
+        hardly any, but for counters that have just begun.
         """
         stack, ticks = self.stack, self.ticks
         clock, rows = stack.clock[order], stack.rows[order]
         before = stack.cells[rows, ticks.first[clock, 0]]
-        grown = stack.cells[rows, ticks.last[clock, -1]] - before
+        lost = np.bincount(falls.row, falls.lost, minlength=len(stack.labels))[order]
+        grown = stack.cells[rows, ticks.last[clock, -1]] - before + lost
         fewest = np.where(ticks.count >= 2, ticks.count, _MANY).min(axis=1)
-        fell = np.zeros(len(stack.labels), dtype=bool)
-        fell[falls.row] = True
-        candidates = np.flatnonzero(
-            fell[order] | ((grown > 0) & (before * ((fewest - 1) / rates.CLOSE)[clock] <= grown))
-        )
+        small = grown * (rates.CLOSE / (fewest - 1))[clock]
+        candidates = np.flatnonzero((grown > 0) & ((before <= small) | (lost > 0)))
         for some in np.split(candidates, range(_ROWS, candidates.size, _ROWS)):
             if some.size:
                 self.check()
-                self._mend_series(order[some], group[some], reach, falls)
+                self._mend_series(order[some], group[some], small[some], reach, falls)
 
-    def _mend_series(self, series: Index, group: Index, reach: rates.Reach, falls: Resets) -> None:
+    def _mend_series(self, series: Index, group: Index, small: Values, reach: rates.Reach, falls: Resets) -> None:
         stack, ticks = self.stack, self.ticks
-        clock = stack.clock[series]
         values = stack.cells[stack.rows[series]]
-        first, last = ticks.first[clock], ticks.last[clock]
-        first_values = np.take_along_axis(values, first, axis=1)
-        change = np.take_along_axis(values, last, axis=1) - first_values
+        row, instant = ticks.beginning(stack.clock[series], *np.nonzero(values <= small[:, np.newaxis]))
+        clock = stack.clock[series[row]]
+        first, last = ticks.first[clock, instant], ticks.last[clock, instant]
+        first_values = values[row, first]
+        change = values[row, last] - first_values
         place = np.full(len(stack.labels), -1, dtype=np.intp)
         place[series] = np.arange(series.size)
-        of_mine = place[falls.row] >= 0
-        if of_mine.any():
+        fallen = place[falls.row]
+        if (fallen >= 0).any():
             lost = np.zeros(values.shape)
-            lost[place[falls.row[of_mine]], falls.column[of_mine]] = falls.lost[of_mine]
+            lost[fallen[fallen >= 0], falls.column[fallen >= 0]] = falls.lost[fallen >= 0]
             sums = np.cumsum(lost, axis=1)
-            change += np.take_along_axis(sums, last, axis=1) - np.take_along_axis(sums, first, axis=1)
-        of_each = reach.rows(clock)
-        row, column = rates.reaching_below_zero(change, first_values, of_each)
-        enough = ticks.count[clock[row], column] >= 2
-        row, column = row[enough], column[enough]
-        cells = of_each.at(row, column)
-        unmended = change[row, column] * (cells.factor / self.seconds)
-        mended = rates.down_to_zero(change[row, column], first_values[row, column], cells, self.seconds)
-        np.add.at(self.totals.values, (group[row], column), mended - unmended)
+            change += sums[row, last] - sums[row, first]
+        reaches = reach.at(clock, instant)
+        below = rates.reaching_below_zero(change, first_values, reaches) & (last > first)
+        reaches, change, row, instant = reaches.of_those(below), change[below], row[below], instant[below]
+        unmended = change * (reaches.factor / self.seconds)
+        mended = rates.down_to_zero(change, first_values[below], reaches, self.seconds)
+        np.add.at(self.totals.values, (group[row], instant), mended - unmended)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Reach:
     def factor(self) -> Values:
         return (self.sampled + self.to_start + self.to_end) / self.sampled
 
-    def rows(self, index: Index) -> Reach:
+    def of_those(self, index: Index | Mask) -> Reach:
         return Reach(self.sampled[index], self.to_start[index], self.to_end[index])
 
     def at(self, row: Index, column: Index) -> Reach:
@@ -78,7 +78,7 @@ def _extrapolated(windows: Windows, *, counter: bool, seconds: float = 1.0) -> t
     reach = Reach.of(cells(windows.timestamps, windows.first), cells(windows.timestamps, windows.last), windows)
     values = change * (reach.factor / seconds)
     if counter:
-        row, column = reaching_below_zero(change, first_values, reach)
+        row, column = np.nonzero(reaching_below_zero(change, first_values, reach))
         values[row, column] = down_to_zero(
             change[row, column], first_values[row, column], reach.at(row, column), seconds
         )
@@ -97,11 +97,10 @@ def _add_back_resets(change: Values, windows: Windows) -> None:
     change[rows] += PrefixSums(lost).sums(np.minimum(lo + 1, hi), hi)
 
 
-def reaching_below_zero(change: Values, first_values: Values, reach: Reach) -> tuple[Index, Index]:
-    """(rows, columns) of the few windows in which the counter would have begun below zero."""
+def reaching_below_zero(change: Values, first_values: Values, reach: Reach) -> Mask:
+    """In which windows the counter would have begun below zero: few."""
     near = first_values * reach.sampled <= change * (reach.to_start * (1 + 1e-9))
-    row, column = np.nonzero(near & (change > 0) & (first_values >= 0))
-    return row, column
+    return near & (change > 0) & (first_values >= 0)
 
 
 def down_to_zero(change: Values, first_values: Values, reach: Reach, seconds: float) -> Values:

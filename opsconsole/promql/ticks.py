@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from .windows import Windows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ticks:
     """``lo``, ``hi``: intp[N, T], the columns ``lo:hi`` of clock n lie in ``(start, end]`` of window t.
 
@@ -38,18 +39,35 @@ class Ticks:
             return cls(counts[:, : ends_ms.size], counts[:, back:], starts_ms, ends_ms)
         return cls(reached(clocks, starts_ms), reached(clocks, ends_ms), starts_ms, ends_ms)
 
-    @property
+    @cached_property
     def count(self) -> Index:
         return self.hi - self.lo
 
-    @property
+    @cached_property
     def first(self) -> Index:
         """The first column of each window; any column where the window is empty."""
         return np.minimum(self.lo, self.last)
 
-    @property
+    @cached_property
     def last(self) -> Index:
         return np.maximum(self.hi - 1, 0)
+
+    def beginning(self, clock: Index, row: Index, column: Index) -> tuple[Index, Index]:
+        """(rows, instants) of the windows that begin at given cells.
+
+        ``clock``: intp[S], that of each row.  ``row``, ``column``: intp[K], the cells.
+        """
+        clocks, columns = len(self.first), int(self.last.max(initial=0)) + 2
+        places = self.first + (np.arange(clocks) * columns)[:, np.newaxis]
+        found = np.bincount(places.ravel(), minlength=clocks * columns).reshape(clocks, columns)
+        until = np.cumsum(found, axis=1)  # windows that begin in a column or before it
+        inside = column < columns
+        row, column = row[inside], column[inside]
+        times = found[clock[row], column]
+        begins = until[clock[row], column] - times
+        rows = np.repeat(row, times)
+        offsets = np.arange(rows.size) - np.repeat(np.cumsum(times) - times, times)
+        return rows, np.repeat(begins, times) + offsets
 
     def windows(self, timestamps: Timestamps, values: Values, clock: slice | Index) -> Windows:
         """Windows over ``values`` float64[S, P] of series with the ``timestamps`` int64[1 or S, P] of ``clock``."""
