@@ -266,7 +266,7 @@ def _take(totals: Values, sums: Values, clock: Index, group: Index, ticks: Ticks
 
 def _mark(present: Mask, clock: Index, group: Index, enough: Mask) -> None:
     """A group is present where a window of one of its clocks has samples enough."""
-    always = enough.all(axis=1)
+    always: Mask = np.logical_and.reduce(enough, axis=1)
     present[group[always[clock]]] = True
     for number in np.flatnonzero(~always):
         present[group[clock == number]] |= enough[number]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from opsconsole.series.block import Mask, Values
+from opsconsole.series.stack import Index
 
 from .summation import PrefixSums
 from .windows import Windows, cells

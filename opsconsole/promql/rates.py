@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, Values
+from opsconsole.series.stack import Index
 
 from .summation import PrefixSums
 from .ticks import Ticks

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import Mask, Values
+from opsconsole.series.stack import Index
 
 from .windows import cells
 
