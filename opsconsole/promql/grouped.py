@@ -20,11 +20,11 @@ from opsconsole.series.stack import Index, Resets, Stack
 
 from . import rates, summation, windows
 from .plan import Grouping
+from .reach import CLOSE
 from .ticks import Ticks
 from .vector import Groups, Vector
 
 _ROWS = 512  # summed at a time: their cells stay in the processor's cache
-_MANY = 1 << 30
 _COMMON_SHARE = 0.5  # of series that must take the common way, from which on all do
 
 
@@ -46,7 +46,7 @@ class _Runs:
         order = np.lexsort((group, clock))
         clock, group = clock[order], group[order]
         begins = np.flatnonzero((np.diff(clock, prepend=-1) != 0) | (np.diff(group, prepend=-1) != 0))
-        run = np.repeat(np.arange(begins.size), np.diff(begins, append=order.size))
+        run = np.repeat(np.arange(begins.size), summation.lengths(begins, order.size))
         return cls(order, run, clock[begins], group[begins])
 
 
@@ -80,7 +80,7 @@ def summed(
         ids = groups.ids[first : first + len(stack.labels)]
         first += len(stack.labels)
         runs = everything.derive(("runs", grouping, first), partial(_runs, stack.clock, ids))
-        _Sum(totals, stack, ids, Ticks.of(stack.clocks, ends_ms, window_ms), seconds, check).add(runs)
+        _Sum(totals, stack, ids, Ticks.of(stack, ends_ms, window_ms), seconds, check).add(runs)
     return Vector(groups.labels, totals.values, totals.present)
 
 
@@ -138,17 +138,11 @@ class _Sum:
     def _add_runs(self, runs: _Runs, order: Index, run: Index) -> None:
         """Run by run: series without gaps, that hold whole numbers; ``run`` intp[S'] ascending, of the series ``order``."""
         stack, ticks = self.stack, self.ticks
-        reach = rates.Reach.of(
-            windows.cells(stack.clocks, ticks.first),
-            windows.cells(stack.clocks, ticks.last),
-            ticks,
-        )
-        enough = ticks.count >= 2
-        factor = np.where(enough, reach.factor / self.seconds, 0.0)
-        begins = np.flatnonzero(np.diff(run, prepend=-1))
+        factor = ticks.factor / self.seconds
+        begins = summation.begins(run)
         clock, group = runs.clock[run[begins]], runs.group[run[begins]]
         rows = stack.rows[order]
-        number = np.repeat(np.arange(begins.size), np.diff(begins, append=order.size))  # of the run of each series
+        number = np.repeat(np.arange(begins.size), summation.lengths(begins, order.size))  # of the run of each series
         falls = _Falls.of(stack.traits.resets, order, number, len(stack.labels))
         for part in _chunks(begins, clock, order.size):
             self.check()
@@ -156,46 +150,59 @@ class _Sum:
             sums = summation.runs(stack.cells[rows[begins[part.start] : last]], begins[part] - begins[part.start])
             falls.add_to(sums, part)
             _take(self.totals.values, sums, clock[part], group[part], ticks, factor)
-        _mark(self.totals.present, clock, group, enough)
-        self._mend(order, runs.group[run], reach, falls.by_series)
+        _mark(self.totals.present, clock, group, ticks.enough)
+        self._mend(order, runs.group[run], falls.by_series)
 
-    def _mend(self, order: Index, group: Index, reach: rates.Reach, falls: Resets) -> None:
+    def _mend(self, order: Index, group: Index, falls: Resets) -> None:
         """Where a counter would have begun below zero it is not extrapolated so far; that needs a series for itself.
 
         It can only be where a counter grew within the window by more than it had before, as often as a window has
         samples.  So of each series only the samples count that are that small against all it grew in the whole range:
-        hardly any, but for counters that have just begun.
+        hardly any, but for counters that have just begun, and for windows that begin before all samples.
         """
         stack, ticks = self.stack, self.ticks
         clock, rows = stack.clock[order], stack.rows[order]
-        before = stack.cells[rows, ticks.first[clock, 0]]
+        begin = ticks.first[:, 0]
+        before = stack.cells[rows, begin[clock]]
         lost = np.bincount(falls.row, falls.lost, minlength=len(stack.labels))[order]
         grown = stack.cells[rows, ticks.last[clock, -1]] - before + lost
-        fewest = np.where(ticks.count >= 2, ticks.count, _MANY).min(axis=1)
-        small = grown * (rates.CLOSE / (fewest - 1))[clock]
-        candidates = np.flatnonzero((grown > 0) & ((before <= small) | (lost > 0)))
-        for some in np.split(candidates, range(_ROWS, candidates.size, _ROWS)):
-            if some.size:
+        at_begin, later = ticks.slack[np.arange(len(begin)), begin], ticks.later_slack
+        anywhere = (grown > 0) & ((before <= grown * later[clock]) | (lost > 0))
+        some = np.flatnonzero(anywhere)
+        for chunk in np.split(some, range(_ROWS, some.size, _ROWS)):
+            if chunk.size:
                 self.check()
-                self._mend_series(order[some], group[some], small[some], reach, falls)
+                small = stack.cells[rows[chunk]] <= grown[chunk, np.newaxis] * ticks.slack[clock[chunk]]
+                row, column = np.nonzero(small)
+                self._mend_windows(order[chunk], group[chunk], grown[chunk], row, column, falls)
+        # A counter only rises, so of the others the first sample alone can be small enough.
+        rest = np.flatnonzero((grown > 0) & ~anywhere & (before <= grown * at_begin[clock]))
+        if rest.size:
+            self._mend_windows(
+                order[rest], group[rest], grown[rest], np.arange(rest.size), begin[clock[rest]], Resets.none()
+            )
 
-    def _mend_series(self, series: Index, group: Index, small: Values, reach: rates.Reach, falls: Resets) -> None:
+    def _mend_windows(
+        self, series: Index, group: Index, grown: Values, row: Index, column: Index, falls: Resets
+    ) -> None:
+        """The windows that begin at the cells ``row``, ``column``; rows count the ``series``."""
         stack, ticks = self.stack, self.ticks
-        values = stack.cells[stack.rows[series]]
-        row, instant = ticks.beginning(stack.clock[series], *np.nonzero(values <= small[:, np.newaxis]))
+        row, instant = ticks.beginning(stack.clock[series], row, column)
         clock = stack.clock[series[row]]
+        first_values = stack.cells[stack.rows[series[row]], ticks.first[clock, instant]]
+        likely = first_values * (ticks.count[clock, instant] - 1) <= grown[row] * CLOSE
+        row, instant, clock, first_values = row[likely], instant[likely], clock[likely], first_values[likely]
         first, last = ticks.first[clock, instant], ticks.last[clock, instant]
-        first_values = values[row, first]
-        change = values[row, last] - first_values
+        change = stack.cells[stack.rows[series[row]], last] - first_values
         place = np.full(len(stack.labels), -1, dtype=np.intp)
         place[series] = np.arange(series.size)
         fallen = place[falls.row]
         if (fallen >= 0).any():
-            lost = np.zeros(values.shape)
+            lost = np.zeros((series.size, stack.cells.shape[1]))
             lost[fallen[fallen >= 0], falls.column[fallen >= 0]] = falls.lost[fallen >= 0]
             sums = np.cumsum(lost, axis=1)
             change += sums[row, last] - sums[row, first]
-        reaches = reach.at(clock, instant)
+        reaches = ticks.reach.at(clock, instant)
         below = rates.reaching_below_zero(change, first_values, reaches) & (last > first)
         reaches, change, row, instant = reaches.of_those(below), change[below], row[below], instant[below]
         unmended = change * (reaches.factor / self.seconds)
@@ -237,7 +244,7 @@ class _Falls:
 
 def _chunks(begins: Index, clock: Index, series: int) -> Iterator[slice]:
     """Runs of whole clocks, of so many series that they stay in the processor's cache."""
-    first_run = np.flatnonzero(np.diff(clock, prepend=-1))  # of each clock
+    first_run = summation.begins(clock)  # of each clock
     first_series = np.append(begins[first_run], series).tolist()
     bounds = np.append(first_run, clock.size).tolist()
     begin = 0
@@ -260,6 +267,9 @@ def _take(totals: Values, sums: Values, clock: Index, group: Index, ticks: Ticks
     grown = flat.take(begin + ticks.last[clock])
     grown -= flat.take(begin + ticks.first[clock])
     grown *= factor[clock]
+    if group[0] == group[-1] and (group == group[0]).all():
+        totals[group[0]] += grown.sum(axis=0)
+        return
     groups, order, begins = _sorted(group)
     totals[groups] += summation.runs(grown[order], begins)
 
@@ -275,5 +285,5 @@ def _mark(present: Mask, clock: Index, group: Index, enough: Mask) -> None:
 def _sorted(ids: Index) -> tuple[Index, Index, Index]:
     """(the different ids, the order that sorts all, where in that order each begins)."""
     order = np.argsort(ids, kind="stable")
-    begins = np.flatnonzero(np.diff(ids[order], prepend=-1))
+    begins = summation.begins(ids[order])
     return ids[order][begins], order, begins

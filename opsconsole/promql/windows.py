@@ -86,7 +86,7 @@ def over(
     Series without a gap share the windows of their clock.  Series with gaps have windows of their own.
     ``check`` is called now and then, and may raise to stop the work.
     """
-    return over_ticks(stack, Ticks.of(stack.clocks, ends_ms, window_ms), function, check)
+    return over_ticks(stack, Ticks.of(stack, ends_ms, window_ms), function, check)
 
 
 def over_ticks(stack: Stack, ticks: Ticks, function: RangeFunction, check: Callable[[], None]) -> tuple[Values, Mask]:
