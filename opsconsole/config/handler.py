@@ -81,8 +81,7 @@ class Handler(ASGIHandler):
 
 
 def _view(request: HttpRequest) -> HttpResponseBase:
-    match = request.resolver_match
-    assert match is not None  # noqa: S101 - ``_respond`` has just set it
+    match = cast("ResolverMatch", request.resolver_match)  # ``_respond`` has just set it
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     return response
 
