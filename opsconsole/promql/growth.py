@@ -1,14 +1,14 @@
-"""Sums of rates by group: the question dashboards ask most, answered without a rate for every series.
+"""How much counters grew in windows: each of them, or all of a group together.
 
-Whole numbers add up exactly, so the counters of a group are summed first, cell by cell, and the windows are taken of the
-sums: as many differences as there are groups and not as there are series.  What the sums hide is mended: falls of
-counters are added back, and the few windows in which a counter would have begun below zero are computed one by one.
-Series with gaps, with fractions or with many falls take the common way.
+Sums of rates by group are what dashboards ask most.  Whole numbers add up exactly, so the counters of a group are summed
+first, cell by cell, and the windows are taken of the sums: as many differences as there are groups and not as there are
+series.  What the sums hide is mended: falls of counters are added back, and the few windows in which a counter would have
+begun below zero are computed one by one.  Series with gaps, with fractions or with many falls take the common way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,66 +22,58 @@ from . import rates, summation, windows
 from .plan import Grouping
 from .reach import CLOSE
 from .ticks import Ticks
-from .vector import Groups, Vector
+from .vector import Groups
 
 _ROWS = 512  # summed at a time: their cells stay in the processor's cache
 _COMMON_SHARE = 0.5  # of series that must take the common way, from which on all do
 
 
 @dataclass(frozen=True, slots=True)
-class _Runs:
-    """The series of a stack in the order of their clocks, and within a clock of their groups: run r is all series of
-    one clock and one group.
+class Windowing:
+    """Windows of ``window_ms`` that end at ``ends_ms`` int64[T]; what counters grew in them is divided by ``seconds``.
 
-    ``order``: intp[S].  ``run``: intp[S], the run of each series in that order.  ``clock``, ``group``: intp[R].
+    ``check`` is called now and then, and may raise to stop the work.
     """
 
-    order: Index
-    run: Index
-    clock: Index
-    group: Index
-
-    @classmethod
-    def of(cls, clock: Index, group: Index) -> _Runs:
-        order = np.lexsort((group, clock))
-        clock, group = clock[order], group[order]
-        begins = np.flatnonzero((np.diff(clock, prepend=-1) != 0) | (np.diff(group, prepend=-1) != 0))
-        run = np.repeat(np.arange(begins.size), summation.lengths(begins, order.size))
-        return cls(order, run, clock[begins], group[begins])
+    ends_ms: Timestamps
+    window_ms: int
+    seconds: float
+    check: Callable[[], None]
 
 
-@dataclass(slots=True)
-class _Totals:
-    """``values`` float64[G, T], ``present`` bool[G, T]."""
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Of G groups: ``values`` float64[G, T], and ``counts`` float64[G, T], how many series are in each; 0 where none is."""
 
+    labels: LabelSets
     values: Values
-    present: Mask
+    counts: Values
 
 
-def summed(
-    stacks: Sequence[Stack],
-    grouping: Grouping,
-    ends_ms: Timestamps,
-    window_ms: int,
-    seconds: float,
-    check: Callable[[], None],
-) -> Vector:
-    """``sum by (...) (increase(...[w]))``, divided by ``seconds``, over windows that end at ``ends_ms``.
+def each(stack: Stack, asked: Windowing) -> tuple[Values, Mask]:
+    """(values, present) of shape [S, T]: ``increase`` of every series, or ``rate``."""
+    ids = np.arange(len(stack.labels))
+    shape = len(ids), asked.ends_ms.size
+    sums = Sums(stack.labels, np.zeros(shape), np.zeros(shape))
+    # A series is added to nothing here, so fractions lose nothing.
+    _Growth(sums, stack, ids, Ticks.of(stack, asked.ends_ms, asked.window_ms), asked).add("each", fractions=True)
+    return sums.values, sums.counts > 0
 
-    The series have one metric name.  ``check`` is called now and then, and may raise to stop the work.
-    """
+
+def summed(stacks: Sequence[Stack], grouping: Grouping, asked: Windowing) -> Sums:
+    """``sum by (...) (increase(...[w]))``, of series that have one metric name."""
     everything = LabelSets.joined([stack.labels for stack in stacks])
     groups = Groups.of(_nameless(everything), grouping)
-    shape = (len(groups.labels), ends_ms.size)
-    totals = _Totals(np.zeros(shape), np.zeros(shape, dtype=bool))
+    shape = len(groups.labels), asked.ends_ms.size
+    sums = Sums(LabelSets(groups.labels), np.zeros(shape), np.zeros(shape))
     first = 0
     for stack in stacks:
-        check()
+        asked.check()
         ids = groups.ids[first : first + len(stack.labels)]
         first += len(stack.labels)
-        runs = everything.derive(("runs", grouping, first), partial(_runs, stack.clock, ids))
-        _Sum(totals, stack, ids, Ticks.of(stack, ends_ms, window_ms), seconds, check).add(runs)
-    return Vector(groups.labels, totals.values, totals.present)
+        ticks = Ticks.of(stack, asked.ends_ms, asked.window_ms)
+        _Growth(sums, stack, ids, ticks, asked).add((grouping, len(stacks), first), fractions=False)
+    return sums
 
 
 def one_name(stacks: Sequence[Stack]) -> bool:
@@ -94,64 +86,91 @@ def _nameless(labels: LabelSets) -> LabelSets:
     return labels.derive("nameless", lambda sets: LabelSets(one.without_metric() for one in sets))
 
 
-def _runs(clock: Index, group: Index, _labels: LabelSets) -> _Runs:
-    return _Runs.of(clock, group)
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The series of a stack in the order of their clocks, and within a clock of their groups: run r is all series of
+    one clock and one group.
+
+    ``order``: intp[S].  ``run``: intp[S], the run of each series in that order.  ``begins``, ``clock``, ``group``: intp[R].
+    ``chunks``: runs of whole clocks, of so many series that they stay in the processor's cache.
+    """
+
+    order: Index
+    run: Index
+    begins: Index
+    clock: Index
+    group: Index
+    chunks: Sequence[slice]
+
+    @classmethod
+    def of(cls, clock: Index, group: Index) -> _Runs:
+        order = np.lexsort((group, clock))
+        clock, group = clock[order], group[order]
+        begins = np.union1d(summation.begins(clock), summation.begins(group))
+        run = np.repeat(np.arange(begins.size), summation.lengths(begins, order.size))
+        chunks = tuple(_chunks(begins, clock[begins], order.size))
+        return cls(order, run, begins, clock[begins], group[begins], chunks)
+
+    def series(self, part: slice) -> slice:
+        """Those of some runs, in their order."""
+        last = self.begins[part.stop] if part.stop < self.begins.size else self.order.size
+        return slice(int(self.begins[part.start]), int(last))
 
 
 @dataclass(frozen=True, slots=True)
-class _Sum:
-    """One stack on its way into the totals.  ``ids``: intp[S], the group of each series."""
+class _Growth:
+    """One stack on its way into the sums.  ``ids``: intp[S], the group of each series."""
 
-    totals: _Totals
+    sums: Sums
     stack: Stack
     ids: Index
     ticks: Ticks
-    seconds: float
-    check: Callable[[], None]
+    asked: Windowing
 
-    def add(self, runs: _Runs) -> None:
+    def add(self, what: Hashable, *, fractions: bool) -> None:
+        """``what`` tells the grouping from others of the same series; ``fractions`` do not matter where nothing is added up."""
         if self.ticks.ends_ms.size == 1:
             self._add_rows(self.stack, self.ids)
             return
         traits = self.stack.traits
-        common = (traits.last_gap >= self.ticks.lo[self.stack.clock, 0]) | ~traits.whole | traits.erratic
-        if not common.any():
-            self._add_runs(runs, runs.order, runs.run)
-            return
-        if np.count_nonzero(common) > _COMMON_SHARE * common.size:
+        common = (traits.last_gap >= self.ticks.lo[self.stack.clock, 0]) | traits.erratic
+        if not fractions:
+            common |= ~traits.whole
+        rest = np.flatnonzero(common)
+        if rest.size > _COMMON_SHARE * common.size:
             self._add_rows(self.stack, self.ids)
             return
-        rest = np.flatnonzero(common)
-        self._add_rows(self.stack.part(rest), self.ids[rest])
-        kept = ~common[runs.order]
-        self._add_runs(runs, runs.order[kept], runs.run[kept])
+        if rest.size:
+            self._add_rows(self.stack.part(rest), self.ids[rest])
+        runs = self.stack.labels.derive(("runs", what), lambda _: _Runs.of(self.stack.clock, self.ids))
+        self._add_runs(runs, common)
 
     def _add_rows(self, stack: Stack, ids: Index) -> None:
         """Series by series."""
-        function = partial(rates.increase, seconds=self.seconds)
-        values, present = windows.over_ticks(stack, self.ticks, function, self.check)
+        function = partial(rates.increase, seconds=self.asked.seconds)
+        values, present = windows.over_ticks(stack, self.ticks, function, self.asked.check)
         values[~present] = 0.0
         group, order, begins = _sorted(ids)
-        self.totals.values[group] += summation.runs(values[order], begins)
-        self.totals.present[group] |= np.logical_or.reduceat(present[order], begins, axis=0)
+        self.sums.values[group] += summation.runs(values[order], begins)
+        self.sums.counts[group] += summation.runs(present[order].astype(np.float64), begins)
 
-    def _add_runs(self, runs: _Runs, order: Index, run: Index) -> None:
-        """Run by run: series without gaps, that hold whole numbers; ``run`` intp[S'] ascending, of the series ``order``."""
+    def _add_runs(self, runs: _Runs, without: Mask) -> None:
+        """Run by run; the series ``without`` bool[S] are left out."""
         stack, ticks = self.stack, self.ticks
-        factor = ticks.factor / self.seconds
-        begins = summation.begins(run)
-        clock, group = runs.clock[run[begins]], runs.group[run[begins]]
-        rows = stack.rows[order]
-        number = np.repeat(np.arange(begins.size), summation.lengths(begins, order.size))  # of the run of each series
-        falls = _Falls.of(stack.traits.resets, order, number, len(stack.labels))
-        for part in _chunks(begins, clock, order.size):
-            self.check()
-            last = begins[part.stop] if part.stop < begins.size else order.size
-            sums = summation.runs(stack.cells[rows[begins[part.start] : last]], begins[part] - begins[part.start])
+        factor = ticks.factor / self.asked.seconds
+        rows, left_out = stack.rows[runs.order], without[runs.order]
+        falls = _Falls.of(stack.traits.resets, runs, without)
+        for part in runs.chunks:
+            self.asked.check()
+            series = runs.series(part)
+            cells = stack.cells[rows[series]]
+            cells[left_out[series]] = 0.0  # instead of taking them away, which would make runs of unequal length
+            sums = summation.runs(cells, runs.begins[part] - series.start)
             falls.add_to(sums, part)
-            _take(self.totals.values, sums, clock[part], group[part], ticks, factor)
-        _mark(self.totals.present, clock, group, ticks.enough)
-        self._mend(order, runs.group[run], falls.by_series)
+            _take(self.sums.values, sums, runs.clock[part], runs.group[part], ticks, factor)
+        _count(self.sums.counts, runs, np.bincount(runs.run, ~left_out), ticks.enough)
+        kept = np.flatnonzero(~left_out)
+        self._mend(runs.order[kept], runs.group[runs.run[kept]], falls.by_series)
 
     def _mend(self, order: Index, group: Index, falls: Resets) -> None:
         """Where a counter would have begun below zero it is not extrapolated so far; that needs a series for itself.
@@ -171,7 +190,7 @@ class _Sum:
         some = np.flatnonzero(anywhere)
         for chunk in np.split(some, range(_ROWS, some.size, _ROWS)):
             if chunk.size:
-                self.check()
+                self.asked.check()
                 small = stack.cells[rows[chunk]] <= grown[chunk, np.newaxis] * ticks.slack[clock[chunk]]
                 row, column = np.nonzero(small)
                 self._mend_windows(order[chunk], group[chunk], grown[chunk], row, column, falls)
@@ -205,9 +224,9 @@ class _Sum:
         reaches = ticks.reach.at(clock, instant)
         below = rates.reaching_below_zero(change, first_values, reaches) & (last > first)
         reaches, change, row, instant = reaches.of_those(below), change[below], row[below], instant[below]
-        unmended = change * (reaches.factor / self.seconds)
-        mended = rates.down_to_zero(change, first_values[below], reaches, self.seconds)
-        np.add.at(self.totals.values, (group[row], instant), mended - unmended)
+        unmended = change * (reaches.factor / self.asked.seconds)
+        mended = rates.down_to_zero(change, first_values[below], reaches, self.asked.seconds)
+        np.add.at(self.sums.values, (group[row], instant), mended - unmended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +239,13 @@ class _Falls:
     by_series: Resets
 
     @classmethod
-    def of(cls, resets: Resets, order: Index, number: Index, series: int) -> _Falls:
-        """Of the series in ``order``, each in the run ``number``."""
-        run_of = np.full(series, -1, dtype=np.intp)
-        run_of[order] = number
-        run = run_of[resets.row]
-        mine = run >= 0
+    def of(cls, resets: Resets, runs: _Runs, without: Mask) -> _Falls:
+        """Of all series but those ``without``."""
+        mine = ~without[resets.row]
         by_series = Resets(resets.row[mine], resets.column[mine], resets.lost[mine])
-        run = run[mine]
+        run_of = np.empty(without.size, dtype=np.intp)
+        run_of[runs.order] = runs.run
+        run = run_of[by_series.row]
         sort = np.argsort(run, kind="stable")
         return cls(run[sort], by_series.column[sort], by_series.lost[sort], by_series)
 
@@ -243,7 +261,6 @@ class _Falls:
 
 
 def _chunks(begins: Index, clock: Index, series: int) -> Iterator[slice]:
-    """Runs of whole clocks, of so many series that they stay in the processor's cache."""
     first_run = summation.begins(clock)  # of each clock
     first_series = np.append(begins[first_run], series).tolist()
     bounds = np.append(first_run, clock.size).tolist()
@@ -274,12 +291,14 @@ def _take(totals: Values, sums: Values, clock: Index, group: Index, ticks: Ticks
     totals[groups] += summation.runs(grown[order], begins)
 
 
-def _mark(present: Mask, clock: Index, group: Index, enough: Mask) -> None:
-    """A group is present where a window of one of its clocks has samples enough."""
-    always: Mask = np.logical_and.reduce(enough, axis=1)
-    present[group[always[clock]]] = True
-    for number in np.flatnonzero(~always):
-        present[group[clock == number]] |= enough[number]
+def _count(counts: Values, runs: _Runs, sizes: Values, enough: Mask) -> None:
+    """Count the series of each run in its group, where the windows of its clock have samples enough."""
+    always = enough.all(axis=1)
+    everywhere = np.bincount(runs.group, sizes * always[runs.clock], minlength=len(counts))
+    counts += everywhere[:, np.newaxis]
+    for number in np.flatnonzero(~always).tolist():
+        part = slice(*np.searchsorted(runs.clock, (number, number + 1)))
+        counts[runs.group[part]] += sizes[part, np.newaxis] * enough[number]
 
 
 def _sorted(ids: Index) -> tuple[Index, Index, Index]:
