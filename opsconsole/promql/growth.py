@@ -159,20 +159,20 @@ class _Growth:
         stack, ticks = self.stack, self.ticks
         factor = ticks.factor / self.asked.seconds
         rows, left_out = stack.rows[runs.order], without[runs.order]
-        falls = _Falls.of(stack.traits.resets, runs, without)
         for part in runs.chunks:
             self.asked.check()
             series = runs.series(part)
             cells = stack.cells[rows[series]]
             cells[left_out[series]] = 0.0  # instead of taking them away, which would make runs of unequal length
             sums = summation.runs(cells, runs.begins[part] - series.start)
-            falls.add_to(sums, part)
             _take(self.sums.values, sums, runs.clock[part], runs.group[part], ticks, factor)
         _count(self.sums.counts, runs, np.bincount(runs.run, ~left_out), ticks.enough)
-        kept = np.flatnonzero(~left_out)
-        self._mend(runs.order[kept], runs.group[runs.run[kept]], falls.by_series)
+        falls = _Falls.of(stack, without)
+        falls.add_to(self.sums.values, self.ids, ticks, factor)
+        kept = runs.order[np.flatnonzero(~left_out)]
+        self._mend(kept, falls)
 
-    def _mend(self, order: Index, group: Index, falls: Resets) -> None:
+    def _mend(self, series: Index, falls: _Falls) -> None:
         """Where a counter would have begun below zero it is not extrapolated so far; that needs a series for itself.
 
         It can only be where a counter grew within the window by more than it had before, as often as a window has
@@ -180,10 +180,10 @@ class _Growth:
         hardly any, but for counters that have just begun, and for windows that begin before all samples.
         """
         stack, ticks = self.stack, self.ticks
-        clock, rows = stack.clock[order], stack.rows[order]
+        clock, rows = stack.clock[series], stack.rows[series]
         begin = ticks.first[:, 0]
         before = stack.cells[rows, begin[clock]]
-        lost = np.bincount(falls.row, falls.lost, minlength=len(stack.labels))[order]
+        lost = falls.of_series[series]
         grown = stack.cells[rows, ticks.last[clock, -1]] - before + lost
         at_begin, later = ticks.slack[np.arange(len(begin)), begin], ticks.later_slack
         anywhere = (grown > 0) & ((before <= grown * later[clock]) | (lost > 0))
@@ -193,71 +193,73 @@ class _Growth:
                 self.asked.check()
                 small = stack.cells[rows[chunk]] <= grown[chunk, np.newaxis] * ticks.slack[clock[chunk]]
                 row, column = np.nonzero(small)
-                self._mend_windows(order[chunk], group[chunk], grown[chunk], row, column, falls)
+                self._mend_windows(series[chunk[row]], grown[chunk[row]], column, falls)
         # A counter only rises, so of the others the first sample alone can be small enough.
         rest = np.flatnonzero((grown > 0) & ~anywhere & (before <= grown * at_begin[clock]))
         if rest.size:
-            self._mend_windows(
-                order[rest], group[rest], grown[rest], np.arange(rest.size), begin[clock[rest]], Resets.none()
-            )
+            self._mend_windows(series[rest], grown[rest], begin[clock[rest]], falls)
 
-    def _mend_windows(
-        self, series: Index, group: Index, grown: Values, row: Index, column: Index, falls: Resets
-    ) -> None:
-        """The windows that begin at the cells ``row``, ``column``; rows count the ``series``."""
+    def _mend_windows(self, series: Index, grown: Values, column: Index, falls: _Falls) -> None:
+        """The windows that begin at the cells of ``series`` and ``column``, intp[K]."""
         stack, ticks = self.stack, self.ticks
-        row, instant = ticks.beginning(stack.clock[series], row, column)
-        clock = stack.clock[series[row]]
-        first_values = stack.cells[stack.rows[series[row]], ticks.first[clock, instant]]
-        likely = first_values * (ticks.count[clock, instant] - 1) <= grown[row] * CLOSE
-        row, instant, clock, first_values = row[likely], instant[likely], clock[likely], first_values[likely]
-        first, last = ticks.first[clock, instant], ticks.last[clock, instant]
-        change = stack.cells[stack.rows[series[row]], last] - first_values
-        place = np.full(len(stack.labels), -1, dtype=np.intp)
-        place[series] = np.arange(series.size)
-        fallen = place[falls.row]
-        if (fallen >= 0).any():
-            lost = np.zeros((series.size, stack.cells.shape[1]))
-            lost[fallen[fallen >= 0], falls.column[fallen >= 0]] = falls.lost[fallen >= 0]
-            sums = np.cumsum(lost, axis=1)
-            change += sums[row, last] - sums[row, first]
+        cell, instant = ticks.beginning(stack.clock[series], column)
+        series, grown, first = series[cell], grown[cell], column[cell]
+        clock = stack.clock[series]
+        first_values = stack.cells[stack.rows[series], first]
+        count = ticks.count[clock, instant]
+        likely = (count >= 2) & (first_values * (count - 1) <= grown * CLOSE)
+        series, clock, instant, first = series[likely], clock[likely], instant[likely], first[likely]
+        first_values, last = first_values[likely], ticks.last[clock, instant]
+        change = stack.cells[stack.rows[series], last] - first_values + falls.between(series, first, last)
         reaches = ticks.reach.at(clock, instant)
-        below = rates.reaching_below_zero(change, first_values, reaches) & (last > first)
-        reaches, change, row, instant = reaches.of_those(below), change[below], row[below], instant[below]
+        below = rates.reaching_below_zero(change, first_values, reaches)
+        reaches, change, series, instant = reaches.of_those(below), change[below], series[below], instant[below]
         unmended = change * (reaches.factor / self.asked.seconds)
         mended = rates.down_to_zero(change, first_values[below], reaches, self.asked.seconds)
-        np.add.at(self.sums.values, (group[row], instant), mended - unmended)
+        np.add.at(self.sums.values, (self.ids[series], instant), mended - unmended)
 
 
 @dataclass(frozen=True, slots=True)
 class _Falls:
-    """Falls of counters by run: K cells.  ``run``: intp[K], ascending."""
+    """The falls of some series of a stack: K cells, by series and column.
 
-    run: Index
-    column: Index
-    lost: Values
-    by_series: Resets
+    ``place``: intp[K], ascending, the cell as one number.  ``sums``: float64[K + 1], of what was lost before each.
+    ``of_series``: float64[S], all that a series lost.
+    """
+
+    stack: Stack
+    resets: Resets
+    place: Index
+    sums: Values
+    of_series: Values
 
     @classmethod
-    def of(cls, resets: Resets, runs: _Runs, without: Mask) -> _Falls:
-        """Of all series but those ``without``."""
-        mine = ~without[resets.row]
-        by_series = Resets(resets.row[mine], resets.column[mine], resets.lost[mine])
-        run_of = np.empty(without.size, dtype=np.intp)
-        run_of[runs.order] = runs.run
-        run = run_of[by_series.row]
-        sort = np.argsort(run, kind="stable")
-        return cls(run[sort], by_series.column[sort], by_series.lost[sort], by_series)
+    def of(cls, stack: Stack, without: Mask) -> _Falls:
+        """Of all series but those ``without`` bool[S]."""
+        resets = stack.traits.resets
+        place = resets.row * stack.cells.shape[1] + resets.column
+        mine = np.flatnonzero(~without[resets.row])
+        order = mine[np.argsort(place[mine])]
+        resets = Resets(resets.row[order], resets.column[order], resets.lost[order])
+        sums = np.concatenate(([0.0], np.cumsum(resets.lost)))
+        return cls(stack, resets, place[order], sums, np.bincount(resets.row, resets.lost, minlength=without.size))
 
-    def add_to(self, sums: Values, part: slice) -> None:
-        """What was lost up to each column is added back to ``sums`` float64[runs of the part, P]."""
-        first, last = np.searchsorted(self.run, (part.start, part.stop))
-        if first == last:
+    def between(self, series: Index, first: Index, last: Index) -> Values:
+        """What each of ``series`` lost behind the column ``first`` and up to ``last``."""
+        if not self.place.size:
+            return np.zeros(series.size)
+        begin = series * self.stack.cells.shape[1]
+        until = self.sums[np.searchsorted(self.place, begin + last, side="right")]
+        return until - self.sums[np.searchsorted(self.place, begin + first, side="right")]
+
+    def add_to(self, totals: Values, ids: Index, ticks: Ticks, factor: Values) -> None:
+        """A counter that fell began again at zero: what it had before counts too, in every window around the fall."""
+        if not self.place.size:
             return
-        runs, place = np.unique(self.run[first:last] - part.start, return_inverse=True)
-        lost = np.zeros((runs.size, sums.shape[1]))
-        np.add.at(lost, (place, self.column[first:last]), self.lost[first:last])
-        sums[runs] += np.cumsum(lost, axis=1)
+        clock = self.stack.clock[self.resets.row]
+        fall, instant = ticks.around(clock, self.resets.column)
+        grown = self.resets.lost[fall] * factor[clock[fall], instant]
+        np.add.at(totals, (ids[self.resets.row[fall]], instant), grown)
 
 
 def _chunks(begins: Index, clock: Index, series: int) -> Iterator[slice]:
