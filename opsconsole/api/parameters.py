@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import datetime
+from threading import Event
 from urllib.parse import parse_qs
-
-from django.http import HttpRequest
 
 from opsconsole.series.duration import parse_duration
 
@@ -17,11 +17,15 @@ FIRST_MS = -62_135_596_800_000
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999; "to the end" is far after it."""
 
+MOST_VALUES = 1000
+"""As many as Django reads of a form."""
+
+Form = Iterable[tuple[str, list[str]]]
+
 _LARGEST_MS = 2**63
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE = frozenset(("", "0", "f", "F", "false", "FALSE", "False"))
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_MOST = 1000  # values, as many as Django reads of a form
 _DIGITS = 19  # fewer fit 63 bits
 
 
@@ -33,12 +37,20 @@ class ParameterError(ValueError):
 
 
 class Parameters:
-    def __init__(self, request: HttpRequest) -> None:
-        found = parse_qs(request.META.get("QUERY_STRING", ""), keep_blank_values=True, max_num_fields=_MOST)
-        if request.method == "POST":
-            for name, values in request.POST.lists():
-                found[name] = [*values, *found.get(name, ())]
-        self._found = found  # not Django's two dictionaries, which cost more than a small query
+    """What was asked.  ``cancelled``: set, from another thread, when nobody waits for the answer any more.
+
+    ``at_once``: an answer that must be waited for is of no use.
+    """
+
+    def __init__(
+        self, query_string: str, form: Form = (), cancelled: Event | None = None, *, at_once: bool = False
+    ) -> None:
+        found = parse_qs(query_string, keep_blank_values=True, max_num_fields=MOST_VALUES)
+        for name, values in form:
+            found[name] = [*values, *found.get(name, ())]
+        self._found = found
+        self.cancelled = cancelled
+        self.at_once = at_once
 
     def text(self, name: str) -> str:
         """Empty when absent."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from uvicorn.config import Config
@@ -31,19 +31,31 @@ IDLE_S = 120.0  # longer than proxies and Go's clients keep a connection, so tha
 SHORT_BODY = 64 << 10  # no more than uvicorn holds before it stops reading
 PIPELINED = 100
 
-Answer = Callable[[Any, bytes, threading.Event], tuple[int, list[tuple[bytes, bytes]], bytes]]
-"""``answer(scope, body, cancelled)`` is status, headers and body; runs in a thread, and ``cancelled`` is set when the
-client has gone.
-"""
+Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers and body."""
+
+
+class Answers(Protocol):
+    """``cancelled`` is set when the client has gone."""
+
+    pool: ThreadPoolExecutor
+
+    def answer(self, scope: Any, body: bytes, cancelled: threading.Event) -> Reply:
+        """Runs on ``pool``."""
+        ...
+
+    def answer_at_once(self, scope: Any, body: bytes, cancelled: threading.Event) -> Reply | None:
+        """Runs on the loop: no longer than a hop to a thread and back costs, or a few times that.  None: ask ``answer``."""
+        ...
 
 
 class Connection(HttpToolsProtocol):
-    """One client; ``answer`` runs on ``pool``."""
+    """One client."""
 
-    def __init__(self, config: Config, state: ServerState, answer: Answer, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, config: Config, state: ServerState, answers: Answers) -> None:
         super().__init__(config, state, {}, asyncio.get_running_loop())
-        self._answer = answer
-        self._pool = pool
+        self._answers = answers
+        self._fresh = False  # nothing that came with this piece of data was answered at once
         self._active: RequestResponseCycle | None = None  # whose answer a thread makes
         self._awaited: RequestResponseCycle | None = None  # whose short body is still coming
         self._cancelled = threading.Event()
@@ -78,6 +90,7 @@ class Connection(HttpToolsProtocol):
             return
         _say_date(self.server_state)
         was_in_head = self._in_head
+        self._fresh = True
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -115,7 +128,8 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         if self._awaited is not None and not self._awaited.more_body:
             cycle, self._awaited = self._awaited, None
-            self._hand_over(cycle)
+            if not self._answered_at_once(cycle):
+                self._hand_over(cycle)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
@@ -169,21 +183,29 @@ class Connection(HttpToolsProtocol):
         else:
             self._hand_over(cycle)
 
+    def _answered_at_once(self, cycle: RequestResponseCycle) -> bool:
+        """One request of those that come together, so that no client keeps the loop to itself."""
+        if not self._fresh or self.flow.write_paused:
+            return False
+        self._fresh = False
+        reply = self._answers.answer_at_once(cycle.scope, bytes(cycle.body), self._cancelled)
+        if reply is None:
+            return False
+        self._finish(cycle, *_written(cycle.scope["method"], self.server_state.default_headers, reply))
+        return True
+
     def _hand_over(self, cycle: RequestResponseCycle) -> None:
         self._active = cycle
-        self._pool.submit(self._work, cycle, self.server_state.default_headers)
+        self._answers.pool.submit(self._work, cycle, self.server_state.default_headers)
 
     def _work(self, cycle: RequestResponseCycle, defaults: list[tuple[bytes, bytes]]) -> None:
         """In a thread."""
         try:
-            status, headers, body = self._answer(cycle.scope, bytes(cycle.body), self._cancelled)
+            reply = self._answers.answer(cycle.scope, bytes(cycle.body), self._cancelled)
         except Exception:
             log.exception("a request failed")
-            status, headers, body = 500, [(b"content-type", b"text/plain")], b"Internal Server Error\n"
-        head = _head(status, defaults, headers, body)
-        if cycle.scope["method"] == "HEAD" or status in (204, 304):
-            body = b""
-        self.loop.call_soon_threadsafe(self._finish, cycle, head, body)
+            reply = 500, [(b"content-type", b"text/plain")], b"Internal Server Error\n"
+        self.loop.call_soon_threadsafe(self._finish, cycle, *_written(cycle.scope["method"], defaults, reply))
 
     def _finish(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
         self._active = None
@@ -240,6 +262,13 @@ def _length(headers: list[tuple[bytes, bytes]]) -> int:
         if name == b"transfer-encoding":
             return SHORT_BODY + 1
     return 0
+
+
+def _written(method: str, defaults: list[tuple[bytes, bytes]], reply: Reply) -> tuple[bytes, bytes]:
+    """Head, open for one more header, and body."""
+    status, headers, body = reply
+    head = _head(status, defaults, headers, body)
+    return head, b"" if method == "HEAD" or status in (204, 304) else body
 
 
 def _head(status: int, defaults: list[tuple[bytes, bytes]], headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:

@@ -76,7 +76,8 @@ def build() -> Graph:
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
-        engine = _remote(limits) or Engine(History(head, samples), limits=limits)
+        history = History(head, samples)
+        engine = _remote(limits) or Engine(history, limits=limits, at_hand=history.at_hand)
         if isinstance(engine, RemoteEngine):
             stores.callback(engine.close)
 

@@ -68,6 +68,11 @@ class RemoteEngine:
         """What a query without a budget of its own may cost."""
         return self._limits
 
+    @property
+    def at_once(self) -> None:
+        """Nothing is: that server has to be asked."""
+        return None
+
     def looking_back(self, lookback_ms: int) -> RemoteEngine:
         """The same, to which a sample counts for so long; both share their connections."""
         other = copy(self)
