@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
-from urllib.parse import parse_qs
 
 from django.http import HttpRequest
 
-from .parameters import MOST_VALUES, Form, Parameters
+from .parameters import Form, Parameters, form_of
 
 _FORM = b"application/x-www-form-urlencoded"
 
@@ -64,7 +63,7 @@ class Request:
             method=scope["method"],
             path=scope["path"],
             query_string=scope["query_string"].decode("latin1"),
-            form=lambda: parse_qs(body.decode(errors="replace"), True, max_num_fields=MOST_VALUES).items(),
+            form=lambda: form_of(body.decode(errors="replace")).items(),
             authorization=authorization,
             has_origin=has_origin,
             cancelled=cancelled,

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import structlog
 
+from opsconsole.promql import small
 from opsconsole.promql.error import ParseError, PromQLError
 from opsconsole.promql.evaluator import Evaluator, Refused, Unreachable
 from opsconsole.promql.limits import Budget, Canceled, TimedOut
@@ -93,7 +94,7 @@ def instant(
     """
     engine = _evaluator(console, lookback_ms)
     if at_once:
-        return _at_once(engine, lambda quick: quick.instant(query, at_ms))
+        return _at_once(engine, lambda quick: quick.instant(query, at_ms, small.budget()))
     return _ask(console, timeout_s, cancelled, lambda budget: engine.instant(query, at_ms, budget))
 
 
@@ -115,7 +116,7 @@ def range_(
         )
     engine = _evaluator(console, lookback_ms)
     if at_once:
-        return _at_once(engine, lambda quick: quick.range(query, span.start_ms, span.end_ms, span.step_ms))
+        return _at_once(engine, lambda quick: quick.range(query, span.start_ms, span.end_ms, span.step_ms, small.budget()))
     return _ask(
         console,
         timeout_s,

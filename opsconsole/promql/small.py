@@ -6,8 +6,10 @@ over samples that are at hand.  A query that turns out to be larger stops there 
 
 from __future__ import annotations
 
+import time
+
 from .error import PromQLError
-from .limits import Limits
+from .limits import Budget, Limits
 from .parse import parsed
 from .plan import Aggregate, Binary, Call, Expr, Negate, Range, Selector, Subquery
 
@@ -20,6 +22,11 @@ _UNBOUNDED = frozenset(("label_replace",))  # a regular expression may take any 
 
 class NotSmall(PromQLError):
     """The query is larger, or what it needs is not at hand."""
+
+
+def budget() -> Budget:
+    """Its seconds are those this thread works: what the machine gives to others meanwhile is not the query's fault."""
+    return Budget(LIMITS, now=time.thread_time)
 
 
 def plan(query: str) -> Expr:
