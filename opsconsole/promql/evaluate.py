@@ -92,18 +92,18 @@ class Evaluation:
 
     def over_range(self, node: Expr, function: windows.RangeFunction) -> Vector:
         """The function over the windows of a range vector, under the labels of its series."""
-        if not isinstance(node, Range | Subquery):
-            raise PromQLError(f"expected a range vector, not a {node.kind.value}")
-        ends = self._shifted(node)
+        ends, stacks = self.fetched(node)
         parts = []
-        for stack in self._stacks(node, ends):
+        for stack in stacks:
             self.budget.hold(len(stack.labels) * ends.size)
             values, present = windows.over(stack, ends, node.window_ms, function, self.budget.check)
             parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
 
-    def fetched(self, node: Range) -> tuple[Timestamps, list[Stack]]:
+    def fetched(self, node: Expr) -> tuple[Timestamps, list[Stack]]:
         """(where the windows of a range vector end, its series)."""
+        if not isinstance(node, Range | Subquery):
+            raise PromQLError(f"expected a range vector, not a {node.kind.value}")
         ends = self._shifted(node)
         return ends, self._stacks(node, ends)
 

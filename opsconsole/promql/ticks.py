@@ -11,7 +11,7 @@ import numpy as np
 from opsconsole.series.block import Mask, Timestamps, Values
 from opsconsole.series.stack import Index, Stack
 
-from .reach import Reach
+from .reach import CLOSE, Reach
 
 if TYPE_CHECKING:
     from .windows import Windows
@@ -82,22 +82,41 @@ class Ticks:
         with np.errstate(all="ignore"):
             return np.where(self.enough, self.reach.factor, 0.0)
 
-    def beginning(self, clock: Index, row: Index, column: Index) -> tuple[Index, Index]:
-        """(rows, instants) of the windows that begin at given cells.
-
-        ``clock``: intp[S], that of each row.  ``row``, ``column``: intp[K], the cells.
+    @cached_property
+    def slack(self) -> Values:
+        """float64[N, P]: the share of what a counter grew in a window that its first sample must not exceed, to be
+        extrapolated below zero: at most, of the windows that begin at a column; -1 where none does.
         """
-        clocks, columns = len(self.first), int(self.last.max(initial=0)) + 2
-        places = self.first + (np.arange(clocks) * columns)[:, np.newaxis]
-        found = np.bincount(places.ravel(), minlength=clocks * columns).reshape(clocks, columns)
-        until = np.cumsum(found, axis=1)  # windows that begin in a column or before it
-        inside = column < columns
-        row, column = row[inside], column[inside]
-        times = found[clock[row], column]
-        begins = until[clock[row], column] - times
-        rows = np.repeat(row, times)
-        offsets = np.arange(rows.size) - np.repeat(np.cumsum(times) - times, times)
-        return rows, np.repeat(begins, times) + offsets
+        share = np.where(self.enough, CLOSE / np.maximum(self.count - 1, 1), -1.0)
+        slack = np.full(self.clocks.shape, -1.0)
+        np.maximum.at(slack, (np.arange(len(self.first))[:, np.newaxis], self.first), share)
+        return slack
+
+    @cached_property
+    def later_slack(self) -> Values:
+        """float64[N]: the most of it, behind the column in which the first window begins."""
+        later = self.slack.copy()
+        later[np.arange(len(later)), self.first[:, 0]] = -1.0
+        most: Values = later.max(axis=1)
+        return most
+
+    @cached_property
+    def _begun(self) -> Index:
+        """intp[N, P + 2]: how many windows begin before each column."""
+        return _tally(self.lo, self.clocks.shape[1])
+
+    @cached_property
+    def _over(self) -> Index:
+        """intp[N, P + 2]: how many windows end before each column."""
+        return _tally(self.hi - 1, self.clocks.shape[1])
+
+    def beginning(self, clock: Index, column: Index) -> tuple[Index, Index]:
+        """The windows that begin at each of K cells, as (which cell, which window)."""
+        return _ranges(self._begun[clock, column], self._begun[clock, column + 1])
+
+    def around(self, clock: Index, column: Index) -> tuple[Index, Index]:
+        """The windows that hold each of K cells and one before it, as (which cell, which window)."""
+        return _ranges(self._over[clock, column], self._begun[clock, column])
 
     def windows(self, timestamps: Timestamps, values: Values, clock: slice | Index) -> Windows:
         """Windows over ``values`` float64[S, P] of series with the ``timestamps`` int64[1 or S, P] of ``clock``."""
@@ -129,3 +148,18 @@ def _step(instants: Timestamps) -> int:
     if int(instants[-1] - instants[0]) != step * (instants.size - 1) or step < 0:
         return -1
     return step if instants.size == 2 or (np.diff(instants) == step).all() else -1
+
+
+def _tally(index: Index, columns: int) -> Index:
+    """intp[N, columns + 2]: in column c, how many of ``index`` intp[N, T] in each row are less than c."""
+    clocks, bins = len(index), columns + 2
+    places = index + 1 + (np.arange(clocks) * bins)[:, np.newaxis]
+    return np.cumsum(np.bincount(places.ravel(), minlength=clocks * bins).reshape(clocks, bins), axis=1)
+
+
+def _ranges(first: Index, last: Index) -> tuple[Index, Index]:
+    """All numbers ``first:last`` of each of K pairs, as (which pair, which number)."""
+    lengths = np.maximum(last - first, 0)
+    pair = np.repeat(np.arange(lengths.size), lengths)
+    begins = np.cumsum(lengths) - lengths
+    return pair, np.arange(pair.size) - begins[pair] + first[pair]

@@ -1,42 +1,65 @@
-"""Head and store as one source: the recent window from memory, what is older from ClickHouse."""
+"""Memory and store as one source: the recent window from the head and the pushed samples, what is older from ClickHouse."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from opsconsole.promql.small import NotSmall
 from opsconsole.promql.source import Samples, SampleSource
 from opsconsole.series.matcher import Matcher
 
 from .head import Head
+from .pushed import PushedStore
 from .timeline import join
 
 
 class History:
-    """``SampleSource``: the head alone wherever it is complete; otherwise both, joined at the instant it begins."""
+    """``SampleSource``: memory alone wherever it is complete; otherwise both, joined at the instant it begins."""
 
-    def __init__(self, head: Head, samples: SampleSource) -> None:
+    def __init__(
+        self,
+        head: Head,
+        samples: SampleSource,
+        pushed: PushedStore | None = None,
+        *,
+        moved: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``moved()``: whether a series may be in the head and among the pushed ones, because it changed sides."""
         self._head = head
         self._samples = samples
+        self._pushed = pushed
+        self._moved = moved
 
     @property
     def at_hand(self) -> SampleSource:
         """The same where it needs nothing but a look into memory; elsewhere it raises ``NotSmall``."""
-        return _AtHand(self._head)
+        return _AtHand(self._head, self._pushed, self._moved)
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
+        recent: Sequence[Samples]
         recent, seam_ms = self._head.snapshot(matchers, start_ms, end_ms)
-        if start_ms >= seam_ms:
+        if self._pushed is not None:
+            pushed, pushed_seam_ms = self._pushed.snapshot(matchers, start_ms, end_ms)
+            recent, seam_ms = [*recent, *pushed], max(seam_ms, pushed_seam_ms)
+        whole = start_ms >= seam_ms
+        if whole and not self._moved():
             return recent
-        older = self._samples.select(matchers, start_ms, min(end_ms, seam_ms))
-        recent_blocks = (block for stack in recent for block in stack.blocks())
-        cut = (part for block in recent_blocks if (part := block.within(seam_ms, end_ms)) is not None)
+        older = [] if whole else self._samples.select(matchers, start_ms, min(end_ms, seam_ms))
+        recent_blocks = (block for samples in recent for block in samples.blocks())
+        after_ms = max(start_ms, seam_ms)
+        cut = (part for block in recent_blocks if (part := block.within(after_ms, end_ms)) is not None)
         return join([*(block for samples in older for block in samples.blocks()), *cut])
 
 
 @dataclass(frozen=True, slots=True)
 class _AtHand:
     head: Head
+    pushed: PushedStore | None
+    moved: Callable[[], bool]
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
-        return self.head.at_hand(matchers, start_ms, end_ms)
+        if self.moved():
+            raise NotSmall("some series have to be joined")
+        found = self.head.at_hand(matchers, start_ms, end_ms)
+        return found if self.pushed is None else [*found, *self.pushed.at_hand(matchers, start_ms, end_ms)]
