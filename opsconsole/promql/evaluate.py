@@ -92,20 +92,20 @@ class Evaluation:
 
     def over_range(self, node: Expr, function: windows.RangeFunction) -> Vector:
         """The function over the windows of a range vector, under the labels of its series."""
-        ends, stacks = self.fetched(node)
+        ends, window_ms, stacks = self.fetched(node)
         parts = []
         for stack in stacks:
             self.budget.hold(len(stack.labels) * ends.size)
-            values, present = windows.over(stack, ends, node.window_ms, function, self.budget.check)
+            values, present = windows.over(stack, ends, window_ms, function, self.budget.check)
             parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
 
-    def fetched(self, node: Expr) -> tuple[Timestamps, list[Stack]]:
-        """(where the windows of a range vector end, its series)."""
+    def fetched(self, node: Expr) -> tuple[Timestamps, int, list[Stack]]:
+        """(where the windows of a range vector end, how long they are, its series)."""
         if not isinstance(node, Range | Subquery):
             raise PromQLError(f"expected a range vector, not a {node.kind.value}")
         ends = self._shifted(node)
-        return ends, self._stacks(node, ends)
+        return ends, node.window_ms, self._stacks(node, ends)
 
     def sample_times(self, node: Selector) -> Vector:
         """When the samples of a selector were taken, in Unix seconds."""

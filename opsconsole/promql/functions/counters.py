@@ -24,8 +24,8 @@ def per_counter(evaluation: Evaluation, node: Call) -> Vector:
     """With a remark where the name of a series is not that of a counter."""
     (over,) = node.args
     parts = []
-    ends, stacks = evaluation.fetched(over)
-    asked = _windowing(evaluation, node, ends)
+    ends, window_ms, stacks = evaluation.fetched(over)
+    asked = _windowing(evaluation, node, ends, window_ms)
     for stack in stacks:
         evaluation.budget.hold(len(stack.labels) * ends.size)
         parts.append(Vector(stack.labels, *growth.each(stack, asked)))
@@ -48,21 +48,20 @@ def summed(evaluation: Evaluation, node: Aggregate) -> Vector | None:
     (over,) = call.args
     if not isinstance(over, Range):
         return None
-    ends, stacks = evaluation.fetched(over)
+    ends, window_ms, stacks = evaluation.fetched(over)
     if not growth.one_name(stacks):
         return None
     evaluation.budget.hold(sum(len(stack.labels) for stack in stacks) * ends.size)  # as when each had its rate
-    sums = growth.summed(stacks, node.grouping, _windowing(evaluation, call, ends))
+    sums = growth.summed(stacks, node.grouping, _windowing(evaluation, call, ends, window_ms))
     present = sums.counts > 0
     if present.any():
         _remark(evaluation, over, _no_counters(stacks[0].labels[:1]))
     return Vector(sums.labels, sums.values / sums.counts if node.operator == "avg" else sums.values, present)
 
 
-def _windowing(evaluation: Evaluation, node: Call, ends: Timestamps) -> growth.Windowing:
-    (over,) = node.args
-    seconds = over.window_ms / 1000 if node.function == "rate" else 1.0
-    return growth.Windowing(ends, over.window_ms, seconds, evaluation.budget.check)
+def _windowing(evaluation: Evaluation, node: Call, ends: Timestamps, window_ms: int) -> growth.Windowing:
+    seconds = window_ms / 1000 if node.function == "rate" else 1.0
+    return growth.Windowing(ends, window_ms, seconds, evaluation.budget.check)
 
 
 def _no_counters(labels: Sequence[Labels]) -> frozenset[str]:
