@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from threading import Event
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_to_bytes
 
 from opsconsole.series.duration import parse_duration
 
@@ -130,7 +130,9 @@ def form_of(text: str) -> dict[str, list[str]]:
 
 
 def _unquoted(text: str) -> str:
-    return unquote_plus(text) if "%" in text or "+" in text else text
+    if "+" in text:
+        text = text.replace("+", " ")
+    return unquote_to_bytes(text).decode(errors="replace") if "%" in text else text
 
 
 def _instant_ms(text: str) -> int:

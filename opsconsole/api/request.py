@@ -62,7 +62,7 @@ class Request:
         return cls(
             method=scope["method"],
             path=scope["path"],
-            query_string=scope["query_string"].decode("latin1"),
+            query_string=scope["query_string"].decode(errors="replace"),
             form=lambda: form_of(body.decode(errors="replace")).items(),
             authorization=authorization,
             has_origin=has_origin,

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import structlog
 
-from opsconsole.promql import small
 from opsconsole.promql.error import ParseError, PromQLError
 from opsconsole.promql.evaluator import Evaluator, Refused, Unreachable
 from opsconsole.promql.limits import Budget, Canceled, TimedOut
@@ -94,7 +93,7 @@ def instant(
     """
     engine = _evaluator(console, lookback_ms)
     if at_once:
-        return _at_once(engine, lambda quick: quick.instant(query, at_ms, small.budget()))
+        return _at_once(engine, lambda quick: quick.instant(query, at_ms))
     return _ask(console, timeout_s, cancelled, lambda budget: engine.instant(query, at_ms, budget))
 
 
@@ -116,7 +115,7 @@ def range_(
         )
     engine = _evaluator(console, lookback_ms)
     if at_once:
-        return _at_once(engine, lambda quick: quick.range(query, span.start_ms, span.end_ms, span.step_ms, small.budget()))
+        return _at_once(engine, lambda quick: quick.range(query, span.start_ms, span.end_ms, span.step_ms))
     return _ask(
         console,
         timeout_s,

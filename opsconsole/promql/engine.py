@@ -162,6 +162,8 @@ def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matr
 
 
 def _by_labels(matrix: Matrix) -> Matrix:
+    if len(matrix.labels) < 2:
+        return matrix
     order = sorted(range(len(matrix.labels)), key=matrix.labels.__getitem__)
     labels = [matrix.labels[row] for row in order]
     return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
