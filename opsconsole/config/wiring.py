@@ -34,6 +34,7 @@ from opsconsole.storage.clickhouse import ClickHouse, StoreError
 from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.folder import FolderInUse
 from opsconsole.storage.head import Head
+from opsconsole.storage.head import Limits as HeadLimits
 from opsconsole.storage.history import History
 from opsconsole.storage.intake import Intake
 from opsconsole.storage.metadata import MetadataStore
@@ -49,6 +50,8 @@ from .error import StartError
 from .evaluator import Evaluator
 from .server import Service
 
+_DIGITS = 19  # fewer fit 63 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -62,7 +65,7 @@ class Graph:
 def build() -> Graph:
     """Everything the environment asks for, not running yet.  Raises ``StartError``."""
     profile = _profile()
-    limits = _query_limits()
+    limits, head_limits = _query_limits(), _head_limits()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
     with ExitStack() as stores:
@@ -73,7 +76,7 @@ def build() -> Graph:
         stores.callback(clickhouse.close)
         retention.apply(retention.Retention(), clickhouse)
         samples = SampleStore(clickhouse)
-        head = Head()
+        head = Head(head_limits)
         head.load(samples.of_scrapes(), clock.now_ms())
         pushed = PushedStore(targets=[target.labels for target in targets], scraped=samples.scraped)
         pushed.load(samples.of_pushes(), clock.now_ms())
@@ -85,7 +88,8 @@ def build() -> Graph:
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
-        engine = _remote(limits) or Engine(History(head, samples, pushed, moved=samples.moved), limits=limits)
+        history = History(head, samples, pushed, moved=samples.moved)
+        engine = _remote(limits) or Engine(history, limits=limits, at_hand=history.at_hand)
         if isinstance(engine, RemoteEngine):
             stores.callback(engine.close)
 
@@ -133,6 +137,21 @@ def _query_limits() -> Limits:
         return Limits(env.QUERY_SERIES, env.QUERY_SAMPLES, env.QUERY_POINTS, env.QUERY_SECONDS)
     except ValueError as error:
         raise StartError(f"OPSCONSOLE_QUERY_…: {error}") from None
+
+
+def _head_limits() -> HeadLimits:
+    memory = _number("OPSCONSOLE_HEAD_MEMORY", env.HEAD_MEMORY, "bytes")
+    series = _number("OPSCONSOLE_HEAD_SERIES", env.HEAD_SERIES, "series")
+    try:
+        return HeadLimits(memory_bytes=memory, total_series=series)
+    except ValueError as error:
+        raise StartError(f"OPSCONSOLE_HEAD_MEMORY and OPSCONSOLE_HEAD_SERIES do not go together: {error}") from None
+
+
+def _number(name: str, text: str, unit: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text)):
+        raise StartError(f"{name} is {text!r}; say a number of {unit} above 0, in digits alone")
+    return int(text)
 
 
 def _remote(limits: Limits) -> RemoteEngine | None:
