@@ -74,7 +74,7 @@ def _extrapolated(windows: Windows, *, counter: bool, seconds: float = 1.0) -> t
     first_values = cells(windows.values, windows.first)
     change = cells(windows.values, windows.last) - first_values
     if counter:
-        _add_back_resets(change, windows)
+        add_back_resets(change, windows)
     reach = Reach.of(cells(windows.timestamps, windows.first), cells(windows.timestamps, windows.last), windows)
     values = change * (reach.factor / seconds)
     if counter:
@@ -85,7 +85,7 @@ def _extrapolated(windows: Windows, *, counter: bool, seconds: float = 1.0) -> t
     return values, windows.count >= 2
 
 
-def _add_back_resets(change: Values, windows: Windows) -> None:
+def add_back_resets(change: Values, windows: Windows) -> None:
     """A counter that fell began again at zero: what it had before counts too."""
     fell = windows.values[:, 1:] < windows.values[:, :-1]
     rows = np.flatnonzero(fell.any(axis=1))

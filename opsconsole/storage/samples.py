@@ -104,6 +104,14 @@ class SampleStore:
         """``SampleSource``: the samples in (start_ms, end_ms], one block a target."""
         return self._blocks(self._matching(matchers), start_ms, end_ms)
 
+    def stored(self, matchers: Sequence[Matcher]) -> tuple[NDArray[np.uint64], Sequence[Labels], str]:
+        """(their ids, ascending; the series; SQL that is true for all of the ids, and maybe for some others)."""
+        series = self._matching(matchers)
+        if not series:
+            return np.empty(0, dtype=np.uint64), (), "false"
+        wanted = self._wanted(series)
+        return wanted.ids, wanted.labels, self._condition(wanted.ids)
+
     def _register(self, scrapes: Sequence[StoredScrape], today: int, batch_id: str) -> NDArray[np.uint64]:
         """The ids of all rows, in order; a series that is new, or new today, gets its row in ``series`` first."""
         columns = []
