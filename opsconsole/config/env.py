@@ -38,6 +38,15 @@ QUERY_POINTS = env.int("OPSCONSOLE_QUERY_POINTS", default=11_000)
 QUERY_SECONDS = env.float("OPSCONSOLE_QUERY_SECONDS", default=30.0)
 """How long a query may take."""
 
+SAMPLES_DAYS = env.int("OPSCONSOLE_SAMPLES_DAYS", default=30)
+"""How long every sample is kept."""
+
+ROLLUPS_DAYS = env.int("OPSCONSOLE_ROLLUPS_DAYS", default=400)
+"""How long five-minute rollups of them are kept."""
+
+TRACES_DAYS = env.int("OPSCONSOLE_TRACES_DAYS", default=7)
+"""How long traces are kept."""
+
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'records.sqlite3'}")
 REDIS_URL = env.str("REDIS_URL", default="")
 

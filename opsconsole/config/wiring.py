@@ -35,6 +35,7 @@ from opsconsole.storage.history import History
 from opsconsole.storage.metadata import MetadataStore
 from opsconsole.storage.recorder import Recorder
 from opsconsole.storage.remote import RemoteEngine
+from opsconsole.storage.rollups import Rollups
 from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.schema import NewerSchema
 from opsconsole.storage.spans import SpanStore
@@ -42,6 +43,7 @@ from opsconsole.storage.spans import SpanStore
 from . import env
 from .error import StartError
 from .evaluator import Evaluator
+from .roller import Roller
 from .server import Service
 
 
@@ -58,6 +60,7 @@ def build() -> Graph:
     """Everything the environment asks for, not running yet.  Raises ``StartError``."""
     profile = _profile()
     limits = _query_limits()
+    kept = _retention()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
     with ExitStack() as stores:
@@ -66,8 +69,9 @@ def build() -> Graph:
         except (FolderInUse, NewerSchema, StoreError, ValueError) as error:
             raise StartError(str(error)) from error
         stores.callback(clickhouse.close)
-        retention.apply(retention.Retention(), clickhouse)
+        retention.apply(kept, clickhouse)
         samples = SampleStore(clickhouse)
+        rollups = Rollups(clickhouse, samples, samples_days=kept.samples_days)
         head = Head()
         head.load(samples, clock.now_ms())
         exemplars, metadata = ExemplarStore(), MetadataStore()
@@ -76,7 +80,7 @@ def build() -> Graph:
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
-        engine = _remote(limits) or Engine(History(head, samples), limits=limits)
+        engine = _remote(limits) or Engine(History(head, samples, rollups=rollups), limits=limits)
         if isinstance(engine, RemoteEngine):
             stores.callback(engine.close)
 
@@ -102,7 +106,14 @@ def build() -> Graph:
             started_ms=clock.now_ms(),
         )
         delivery = Delivery(channels, clock)
-        services = (relay, delivery, console.scraper, Evaluator(console, relay, delivery), Tick(console))
+        services = (
+            relay,
+            delivery,
+            console.scraper,
+            Roller(rollups, clock),
+            Evaluator(console, relay, delivery),
+            Tick(console),
+        )
         install(console)
         return Graph(console, services, stores.pop_all())
 
@@ -121,6 +132,13 @@ def _query_limits() -> Limits:
         return Limits(env.QUERY_SERIES, env.QUERY_SAMPLES, env.QUERY_POINTS, env.QUERY_SECONDS)
     except ValueError as error:
         raise StartError(f"OPSCONSOLE_QUERY_…: {error}") from None
+
+
+def _retention() -> retention.Retention:
+    try:
+        return retention.Retention(env.SAMPLES_DAYS, env.ROLLUPS_DAYS, env.TRACES_DAYS)
+    except ValueError as error:
+        raise StartError(f"OPSCONSOLE_…_DAYS: {error}") from None
 
 
 def _remote(limits: Limits) -> RemoteEngine | None:

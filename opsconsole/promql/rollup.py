@@ -7,7 +7,7 @@ buckets (``lost``) and from one to the next.  Nothing is estimated: answers are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,40 +32,42 @@ if TYPE_CHECKING:
     from .evaluate import Evaluation
 
 _LONG_MS = 86_400_000
+_NEEDS = (
+    "they need start, step and window in multiples of 5m, and rate, increase, delta, or count, sum, avg, min, max, first, "
+    "last or present _over_time"
+)
 
 
 def over(evaluation: Evaluation, node: Range | Subquery, ends_ms: Timestamps, function: RangeFunction) -> Vector | None:
     """``function`` over the windows that end at ``ends_ms``; None where it has to see the samples."""
     if isinstance(node, Subquery):
         return None
+    asked = _Asked(evaluation, node.selector, ends_ms, node.window_ms)
     rolled = _ROLLED.get(function)
-    stretches = _stretches(evaluation, node.selector, ends_ms, node.window_ms, fits=rolled is not None)
+    stretches = asked.stretches(fits=rolled is not None)
     if rolled is None or not stretches:
         return None
-    grid = _grid(evaluation, node.selector, ends_ms, node.window_ms, rolled.columns, stretches)
+    grid = asked.grid(stretches, rolled.columns)
     if Column.TOTAL in grid.columns and not np.isfinite(grid.columns[Column.TOTAL]).all():
         return None  # sums of what overflows depend on where they begin
     values, present = rolled.compute(grid)
-    _remark(evaluation, node.selector)
-    return Vector(grid.labels, values, present)
+    return asked.answer(Vector(grid.labels, values, present))
 
 
 def latest(evaluation: Evaluation, node: Selector, instants_ms: Timestamps) -> Vector | None:
     """The newest sample within the lookback, where that is as long as a bucket; None where samples have to be seen."""
-    stretches = _stretches(
-        evaluation, node, instants_ms, evaluation.lookback_ms, fits=evaluation.lookback_ms == BUCKET_MS
-    )
+    asked = _Asked(evaluation, node, instants_ms, evaluation.lookback_ms)
+    stretches = asked.stretches(fits=evaluation.lookback_ms == BUCKET_MS)
     if not stretches:
         return None
-    grid = _grid(evaluation, node, instants_ms, BUCKET_MS, (Column.LAST, Column.ALIVE), stretches)
-    _remark(evaluation, node)
-    index = grid.hi - 1
-    return Vector(grid.labels, cells(grid.columns[Column.LAST], index), cells(grid.columns[Column.ALIVE], index) > 0)
+    grid = asked.grid(stretches, (Column.LAST, Column.ALIVE))
+    newest, alive = (cells(grid.columns[column], grid.hi - 1) for column in (Column.LAST, Column.ALIVE))
+    return asked.answer(Vector(grid.labels, newest, alive > 0))
 
 
-def answers(evaluation: Evaluation, node: Range, ends_ms: Timestamps, function: RangeFunction) -> bool:
-    """Whether ``over`` would look at rollups."""
-    return function in _ROLLED and bool(_stretches(evaluation, node.selector, ends_ms, node.window_ms, fits=True))
+def answers(evaluation: Evaluation, node: Range, ends_ms: Timestamps) -> bool:
+    """Whether ``over`` would look at rollups for the functions that can be told from them."""
+    return bool(_Asked(evaluation, node.selector, ends_ms, node.window_ms).stretches(fits=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,76 +213,82 @@ _ROLLED: Mapping[RangeFunction, _Rolled] = {
 """The functions that buckets answer as their samples would."""
 
 
-Stretch = tuple[int, int]
-"""(start_ms, end_ms]"""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Windows over a selector, that end at ``ends_ms`` int64[T]."""
 
+    evaluation: Evaluation
+    node: Selector
+    ends_ms: Timestamps
+    window_ms: int
 
-def _stretches(
-    evaluation: Evaluation, node: Selector, ends_ms: Timestamps, window_ms: int, *, fits: bool
-) -> Sequence[Stretch]:
-    """Where the range is rolled; none where it is short, or its windows are cut otherwise than the buckets.
+    def stretches(self, *, fits: bool) -> Sequence[tuple[int, int]]:
+        """Where the range is rolled; none where it is short, or where its windows are cut otherwise than the buckets.
 
-    Warns where samples were asked for of which only rollups are kept.
-    """
-    start_ms, end_ms = int(ends_ms.min()) - window_ms, int(ends_ms.max())
-    source = evaluation.source
-    if end_ms - start_ms <= _LONG_MS or not isinstance(source, RollupSource):
+        ``fits``: whether buckets could answer at all.  Warns where only rollups are kept of what was asked for, in vain.
+        """
+        source = self.evaluation.source
+        start_ms, end_ms = self._bounds()
+        if end_ms - start_ms <= _LONG_MS or not isinstance(source, RollupSource):
+            return ()
+        if fits and self.window_ms % BUCKET_MS == 0 and not (self.ends_ms % BUCKET_MS).any():
+            return source.rolled(start_ms, end_ms)
+        if source.rolled(start_ms // BUCKET_MS * BUCKET_MS, min(end_ms, source.sampled_from_ms)):
+            self.evaluation.annotations.warn(
+                f"older samples are only kept as 5-minute rollups, which cannot answer this{self._named()}; {_NEEDS}",
+                self.node.position,
+            )
         return ()
-    if fits and window_ms > 0 and window_ms % BUCKET_MS == 0 and not (ends_ms % BUCKET_MS).any():
-        return source.rolled(start_ms, end_ms)
-    if source.rolled(start_ms // BUCKET_MS * BUCKET_MS, min(end_ms, source.sampled_from_ms)):
-        evaluation.annotations.warn(
-            "part of the range is older than the samples that are kept, and only rate, increase, delta and "
-            "count, sum, avg, min, max, first, last and present _over_time, with start, step and window in whole "
-            f"multiples of 5m, can be answered from rollups{_named(node)}",
-            node.position,
+
+    def grid(self, stretches: Sequence[tuple[int, int]], columns: Sequence[Column]) -> _Grid:
+        """The buckets of the whole range: as they were rolled in these stretches, from samples around them."""
+        start_ms, end_ms = self._bounds()
+        parts: list[tuple[int, Buckets]] = []
+        reached_ms = start_ms
+        for first_ms, last_ms in (*stretches, (end_ms, end_ms)):
+            if reached_ms < first_ms:
+                parts += ((reached_ms, buckets) for buckets in self._sampled(reached_ms, first_ms, columns))
+            if first_ms < last_ms:
+                parts.append((first_ms, self._rolled(first_ms, last_ms, columns)))
+            reached_ms = last_ms
+        labels, joined = _joined(
+            [((at_ms - start_ms) // BUCKET_MS, buckets) for at_ms, buckets in parts],
+            (end_ms - start_ms) // BUCKET_MS,
+            columns,
         )
-    return ()
+        hi = (self.ends_ms - start_ms)[np.newaxis] // BUCKET_MS
+        lo = hi - self.window_ms // BUCKET_MS
+        return _Grid(labels, joined, lo, hi, self.ends_ms - self.window_ms, self.ends_ms)
 
+    def answer(self, vector: Vector) -> Vector:
+        """The vector, and the remark on where it comes from."""
+        if vector.labels:
+            self.evaluation.annotations.info(f"answered from 5-minute rollups{self._named()}", self.node.position)
+        return vector
 
-def _remark(evaluation: Evaluation, node: Selector) -> None:
-    evaluation.annotations.info(f"answered from 5-minute rollups{_named(node)}", node.position)
+    def _bounds(self) -> tuple[int, int]:
+        return int(self.ends_ms.min()) - self.window_ms, int(self.ends_ms.max())
 
+    def _named(self) -> str:
+        matchers = self.node.matchers
+        names = [each.value for each in matchers if each.name == METRIC_NAME and each.operator is Operator.EQUAL]
+        return f": {quote(names[0])}" if names else ""
 
-def _named(node: Selector) -> str:
-    names = [m.value for m in node.matchers if m.name == METRIC_NAME and m.operator is Operator.EQUAL]
-    return f": {quote(names[0])}" if names else ""
+    def _rolled(self, start_ms: int, end_ms: int, columns: Sequence[Column]) -> Buckets:
+        source, budget = self.evaluation.source, self.evaluation.budget
+        if not isinstance(source, RollupSource):
+            raise TypeError("only a source with rollups says where it has any")
+        buckets = source.buckets(self.node.matchers, start_ms, end_ms, columns)
+        budget.select(len(buckets.labels))
+        budget.hold(len(buckets.labels) * buckets.width * len(columns))
+        return buckets
 
-
-def _grid(
-    evaluation: Evaluation,
-    node: Selector,
-    ends_ms: Timestamps,
-    window_ms: int,
-    columns: Sequence[Column],
-    stretches: Sequence[Stretch],
-) -> _Grid:
-    """The buckets of the whole range: as they were rolled where they were, from samples in between."""
-    source, budget = evaluation.source, evaluation.budget
-    if not isinstance(source, RollupSource):
-        raise TypeError("only a source with rollups has stretches of them")
-    start_ms, end_ms = int(ends_ms.min()) - window_ms, int(ends_ms.max())
-    parts: list[tuple[int, Buckets]] = []
-    reached_ms = start_ms
-    for first_ms, last_ms in (*stretches, (end_ms, end_ms)):
-        if reached_ms < first_ms:
-            places = np.arange(reached_ms + BUCKET_MS, first_ms + 1, BUCKET_MS, dtype=np.int64)
-            for stack in fetch(source, node, places, BUCKET_MS, budget):
-                budget.hold(len(stack.labels) * places.size * len(columns))
-                parts.append((reached_ms, _bucketed(stack, places, columns, budget.check)))
-        if first_ms < last_ms:
-            buckets = source.buckets(node.matchers, first_ms, last_ms, columns)
-            budget.select(len(buckets.labels))
-            budget.hold(len(buckets.labels) * ((last_ms - first_ms) // BUCKET_MS) * len(columns))
-            parts.append((first_ms, buckets))
-        reached_ms = max(reached_ms, last_ms)
-    hi = (ends_ms - start_ms)[np.newaxis] // BUCKET_MS
-    labels, joined = _joined(
-        [((at_ms - start_ms) // BUCKET_MS, buckets) for at_ms, buckets in parts],
-        (end_ms - start_ms) // BUCKET_MS,
-        columns,
-    )
-    return _Grid(labels, joined, hi - window_ms // BUCKET_MS, hi, ends_ms - window_ms, ends_ms)
+    def _sampled(self, start_ms: int, end_ms: int, columns: Sequence[Column]) -> Iterator[Buckets]:
+        evaluation = self.evaluation
+        places = np.arange(start_ms + BUCKET_MS, end_ms + 1, BUCKET_MS, dtype=np.int64)
+        for stack in fetch(evaluation.source, self.node, places, BUCKET_MS, evaluation.budget):
+            evaluation.budget.hold(len(stack.labels) * places.size * len(columns))
+            yield _bucketed(stack, places, columns, evaluation.budget.check)
 
 
 def _joined(

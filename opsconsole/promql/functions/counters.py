@@ -9,7 +9,7 @@ import numpy as np
 
 from opsconsole.series.labels import quote
 
-from .. import grouped, rates, rollup
+from .. import grouped, rollup
 from ..plan import Aggregate, Call, Expr, Range, start
 from ..vector import Vector
 from ..windows import RangeFunction
@@ -44,7 +44,7 @@ def summed(evaluation: Evaluation, node: Aggregate) -> Vector | None:
     if node.operator != "sum" or not isinstance(call, Call) or call.function not in ("rate", "increase"):
         return None
     (over,) = call.args
-    if not isinstance(over, Range) or rollup.answers(evaluation, over, evaluation.shifted(over), rates.rate):
+    if not isinstance(over, Range) or rollup.answers(evaluation, over, evaluation.shifted(over)):
         return None
     ends, stacks = evaluation.fetched(over)
     if not grouped.one_name(stacks):
