@@ -12,8 +12,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 
 from opsconsole import __version__
+from opsconsole.ingest.push import Refusal
 from opsconsole.operations.console import Console, current
 from opsconsole.storage.commit import CommitState
+from opsconsole.storage.intake import Intake
 from opsconsole.storage.recorder import Recorder
 
 
@@ -39,6 +41,8 @@ class _Everything:
         yield from _traces(console)
         if console.recorder is not None:
             yield from _samples(console.recorder)
+        if console.receivers is not None:
+            yield from _pushes(console.receivers.intake)
 
 
 def _live(console: Console) -> Iterable[Metric]:
@@ -81,6 +85,22 @@ def _samples(recorder: Recorder) -> Iterable[Metric]:
     )
     for reason, count in head.refused.items():
         refused.add_metric((reason.value,), count)
+    yield refused
+
+
+def _pushes(intake: Intake) -> Iterable[Metric]:
+    yield from _commit("pushed_samples", intake.state)
+    pushed = intake.pushed
+    yield GaugeMetricFamily("opsconsole_pushed_series", "Pushed series in memory.", pushed.series)
+    yield GaugeMetricFamily("opsconsole_pushed_sheets", "How many matrices hold them.", pushed.sheets)
+    yield GaugeMetricFamily("opsconsole_pushed_bytes", "Bytes of their values.", pushed.memory_bytes)
+    yield CounterMetricFamily("opsconsole_pushed_repeated_samples", "Samples that were here already.", pushed.repeated)
+    yield CounterMetricFamily("opsconsole_pushed_late_samples", "Samples taken out of order.", pushed.late)
+    refused = CounterMetricFamily(
+        "opsconsole_pushed_refused_samples", "Pushed samples that were not taken.", labels=("reason",)
+    )
+    for reason in Refusal:
+        refused.add_metric((reason.value,), pushed.refused.get(reason, 0))
     yield refused
 
 

@@ -1,4 +1,4 @@
-"""The OTLP/HTTP receiver of traces.
+"""The OTLP/HTTP receivers of traces and metrics.
 
 Answers are in the form the request came in: protobuf or JSON, errors as a ``google.rpc.Status`` whose message is one line.
 Source: OpenTelemetry, specification/protocol/otlp.md, "OTLP/HTTP Response".
@@ -6,76 +6,21 @@ Source: OpenTelemetry, specification/protocol/otlp.md, "OTLP/HTTP Response".
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from threading import BoundedSemaphore
+from collections.abc import Callable
 
 import orjson
-import structlog
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
-from opsconsole.ingest.limits import IngestLimits, Malformed, TooLarge, UnsupportedEncoding
 from opsconsole.ingest.otlp import JSON, PROTOBUF
-from opsconsole.operations.console import current
-from opsconsole.operations.ingest import accept_traces
+from opsconsole.operations import ingest
+from opsconsole.operations.console import Console, current
 from opsconsole.records.models import ApiToken
-from opsconsole.storage.clickhouse import StoreError
-from opsconsole.storage.commit import Overloaded
 
 from .auth import token_required
+from .receive import plain, receive, unauthorized
 
-log = structlog.get_logger(__name__)
-
-_LARGEST = IngestLimits().push_bytes
-_AT_ONCE = 128  # each waits up to a second for its commit, and holds a thread and its body
-_BUSY_RETRY_S = 1
-_STORE_RETRY_S = 5  # a store that failed three times needs a moment
-_places = BoundedSemaphore(_AT_ONCE)
-
-
-def _unauthorized(request: HttpRequest, message: str) -> HttpResponse:
-    response = _failure(request, HTTPStatus.UNAUTHORIZED, message)
-    response["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-@require_POST
-@token_required(ApiToken.Scope.INGEST, _unauthorized)
-def traces(request: HttpRequest) -> HttpResponse:
-    """Acknowledged means stored: the answer waits for the commit."""
-    try:
-        return HttpResponse(_accept(request), content_type=request.content_type)
-    except Malformed as error:
-        return _failure(request, HTTPStatus.BAD_REQUEST, str(error))
-    except TooLarge as error:
-        return _failure(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
-    except UnsupportedEncoding as error:
-        return _failure(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error))
-    except Overloaded as error:
-        return _later(request, HTTPStatus.TOO_MANY_REQUESTS, str(error), error.retry_after_s)
-    except StoreError as error:
-        log.warning("traces_not_stored", error=str(error))
-        message = f"the telemetry store does not take data right now; retry in {_STORE_RETRY_S} s"
-        return _later(request, HTTPStatus.SERVICE_UNAVAILABLE, message, _STORE_RETRY_S)
-
-
-def _accept(request: HttpRequest) -> bytes:
-    if not _places.acquire(blocking=False):
-        raise Overloaded("requests", _BUSY_RETRY_S)
-    try:
-        body = request.read(_LARGEST + 1)  # not ``request.body``, whose limit is one for forms
-        if len(body) > _LARGEST:
-            raise TooLarge(f"the body has more than {_LARGEST:,} bytes; send smaller batches")
-        headers = request.headers
-        return accept_traces(current(), body, headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
-    finally:
-        _places.release()
-
-
-def _later(request: HttpRequest, status: int, message: str, seconds: int) -> HttpResponse:
-    response = _failure(request, status, message)
-    response["Retry-After"] = str(seconds)
-    return response
+Accept = Callable[[Console, bytes, str, str], bytes]
 
 
 def _failure(request: HttpRequest, status: int, message: str) -> HttpResponse:
@@ -83,7 +28,7 @@ def _failure(request: HttpRequest, status: int, message: str) -> HttpResponse:
         return HttpResponse(_status_message(message), content_type=PROTOBUF, status=status)
     if request.content_type == JSON:
         return HttpResponse(orjson.dumps({"message": message}), content_type=JSON, status=status)
-    return HttpResponse(message + "\n", content_type="text/plain; charset=utf-8", status=status)
+    return plain(request, status, message)
 
 
 def _status_message(message: str) -> bytes:
@@ -95,3 +40,27 @@ def _status_message(message: str) -> bytes:
         length.append(rest & 0x7F | 0x80)
         rest >>= 7
     return b"\x12" + bytes(length) + bytes([rest]) + text
+
+
+@require_POST
+@token_required(ApiToken.Scope.INGEST, unauthorized(_failure))
+def traces(request: HttpRequest) -> HttpResponse:
+    """Acknowledged means stored: the answer waits for the commit."""
+    return _receive(request, ingest.accept_traces)
+
+
+@require_POST
+@token_required(ApiToken.Scope.INGEST, unauthorized(_failure))
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Acknowledged means stored, here too."""
+    return _receive(request, ingest.accept_metrics)
+
+
+def _receive(request: HttpRequest, accept: Accept) -> HttpResponse:
+    headers = request.headers
+
+    def answer(body: bytes) -> HttpResponse:
+        encoded = accept(current(), body, headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
+        return HttpResponse(encoded, content_type=request.content_type)
+
+    return receive(request, answer, _failure)

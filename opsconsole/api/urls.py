@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from . import health, metadata, metrics, otlp, queries, rules, series, status, targets
+from . import health, metadata, metrics, otlp, queries, remote_write, rules, series, status, targets
 from .endpoint import unknown
 
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("healthz/ready", health.ready, name="health-ready"),
     path("metrics", metrics.metrics, name="metrics"),
     path("v1/traces", otlp.traces, name="otlp-traces"),
+    path("v1/metrics", otlp.metrics, name="otlp-metrics"),
+    path("api/v1/write", remote_write.write, name="remote-write"),
     path("api/v1/query", queries.instant, name="api-query"),
     path("api/v1/query_range", queries.over_range, name="api-query-range"),
     path("api/v1/query_exemplars", metadata.query_exemplars, name="api-query-exemplars"),

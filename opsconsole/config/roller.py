@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
@@ -21,24 +22,26 @@ class Roller:
     def __init__(self, rollups: Rollups, clock: Clock) -> None:
         self._rollups = rollups
         self._clock = clock
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="roller")
 
     async def stop(self) -> None:
-        """What is being rolled is finished first: one day at most."""
+        """What is being written is finished first: a few seconds at most."""
         self._rollups.stop()
+        self._stopping.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 await asyncio.to_thread(self._rollups.roll, self._clock.now_ms())
             except StoreError as error:
                 log.warning("samples could not be rolled up; the next turn tries again", error=str(error))
             except Exception:
                 log.exception("samples could not be rolled up; the next turn tries again")
-            await asyncio.sleep(_EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _EVERY_S)

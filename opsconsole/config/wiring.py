@@ -13,6 +13,8 @@ from dashboards.registry import BY_NAME as BOARDS_BY_NAME
 from opsconsole.alerting.rule import Rule
 from opsconsole.alerting.rulebook import RuleBook
 from opsconsole.alerting.state import State
+from opsconsole.ingest.otlp_metrics import OtlpMetricsDecoder
+from opsconsole.ingest.remote_write import RemoteWriteDecoder
 from opsconsole.ingest.scrape import Scraper
 from opsconsole.ingest.target import Target
 from opsconsole.live.hub import Hub
@@ -23,6 +25,7 @@ from opsconsole.notify.channel import Channel
 from opsconsole.notify.delivery import Delivery
 from opsconsole.notify.webhook import Webhook
 from opsconsole.operations.console import Console, install
+from opsconsole.operations.ingest import Receivers
 from opsconsole.promql.engine import Engine
 from opsconsole.promql.limits import Limits
 from opsconsole.series.clock import Clock, SystemClock
@@ -32,7 +35,9 @@ from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.folder import FolderInUse
 from opsconsole.storage.head import Head
 from opsconsole.storage.history import History
+from opsconsole.storage.intake import Intake
 from opsconsole.storage.metadata import MetadataStore
+from opsconsole.storage.pushed import PushedStore
 from opsconsole.storage.recorder import Recorder
 from opsconsole.storage.remote import RemoteEngine
 from opsconsole.storage.rollups import Rollups
@@ -73,14 +78,19 @@ def build() -> Graph:
         samples = SampleStore(clickhouse)
         rollups = Rollups(clickhouse, samples, samples_days=kept.samples_days)
         head = Head()
-        head.load(samples, clock.now_ms())
+        head.load(samples.of_scrapes(), clock.now_ms())
+        pushed = PushedStore(targets=[target.labels for target in targets], scraped=samples.scraped)
+        pushed.load(samples.of_pushes(), clock.now_ms())
+        intake = Intake(pushed, samples, clock)
+        stores.callback(intake.close)
         exemplars, metadata = ExemplarStore(), MetadataStore()
         recorder = Recorder(head, samples, exemplars=exemplars, metadata=metadata)
         stores.callback(recorder.close)
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
-        engine = _remote(limits) or Engine(History(head, samples, rollups=rollups), limits=limits)
+        history = History(head, samples, pushed, moved=samples.moved, rollups=rollups)
+        engine = _remote(limits) or Engine(history, limits=limits)
         if isinstance(engine, RemoteEngine):
             stores.callback(engine.close)
 
@@ -99,6 +109,9 @@ def build() -> Graph:
             hub=hub,
             public_url=env.PUBLIC_URL,
             recorder=recorder,
+            receivers=Receivers(
+                intake, RemoteWriteDecoder(intake.roster), OtlpMetricsDecoder(intake.roster, pushed.newest)
+            ),
             exemplars=exemplars,
             metadata=metadata,
             rules=rules,

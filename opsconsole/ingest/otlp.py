@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from . import otlp_json
 from .limits import Malformed, UnsupportedEncoding
 
 PROTOBUF = "application/x-protobuf"
@@ -54,7 +54,7 @@ def decode_traces(body: bytes, content_type: str) -> Traces:
     """
     kind = media_type(content_type)
     if kind == JSON:
-        request = _from_json(body)
+        request = otlp_json.read(body, ExportTraceServiceRequest(), _json_ids)
         suspicious = True
     else:
         try:
@@ -82,6 +82,23 @@ def encode_response(content_type: str, *, rejected: int = 0, reason: str = "") -
     return encoded
 
 
+def plain(value: AnyValue) -> Any:
+    """The value of an attribute as JSON has it: bytes in base64, numbers that JSON lacks as text."""
+    match value.WhichOneof("value"):
+        case "array_value":
+            return [plain(one) for one in value.array_value.values]
+        case "kvlist_value":
+            return {pair.key: plain(pair.value) for pair in value.kvlist_value.values}
+        case "bytes_value":
+            return base64.b64encode(value.bytes_value).decode()
+        case "double_value" if not math.isfinite(value.double_value):
+            return json_format.MessageToDict(value)["doubleValue"]  # JSON has no number for it: "NaN", "Infinity"
+        case None:
+            return None
+        case kind:
+            return getattr(value, kind)
+
+
 def _drop_spans_without_ids(request: ExportTraceServiceRequest) -> int:
     dropped = 0
     for resource in request.resource_spans:
@@ -102,7 +119,7 @@ def _flatten(request: ExportTraceServiceRequest) -> bool:
     found = False
     for attribute in _attributes(request):
         if attribute.value.WhichOneof("value") in ("array_value", "kvlist_value"):
-            attribute.value.string_value = orjson.dumps(_plain(attribute.value)).decode()
+            attribute.value.string_value = orjson.dumps(plain(attribute.value)).decode()
             found = True
     return found
 
@@ -119,43 +136,9 @@ def _attributes(request: ExportTraceServiceRequest) -> Iterator[KeyValue]:
                     yield from link.attributes
 
 
-def _plain(value: AnyValue) -> Any:
-    match value.WhichOneof("value"):
-        case "array_value":
-            return [_plain(one) for one in value.array_value.values]
-        case "kvlist_value":
-            return {pair.key: _plain(pair.value) for pair in value.kvlist_value.values}
-        case "bytes_value":
-            return base64.b64encode(value.bytes_value).decode()
-        case "double_value" if not math.isfinite(value.double_value):
-            return json_format.MessageToDict(value)["doubleValue"]  # JSON has no number for it: "NaN", "Infinity"
-        case None:
-            return None
-        case kind:
-            return getattr(value, kind)
-
-
-def _from_json(body: bytes) -> ExportTraceServiceRequest:
-    """OTLP/JSON is protobuf's JSON, but for ids, which are hexadecimal."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Malformed(f"the body is no valid JSON: {error}") from None
-    try:
-        for span in _json_spans(document):
-            for holder in (span, *span.get("links", ())):
-                for name in ("traceId", "spanId", "parentSpanId"):
-                    if name in holder:
-                        holder[name] = base64.b64encode(binascii.unhexlify(holder[name])).decode()
-        request = ExportTraceServiceRequest()
-        json_format.ParseDict(document, request, ignore_unknown_fields=True)
-    except (json_format.ParseError, AttributeError, TypeError, ValueError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise Malformed(f"the body is no OTLP/JSON ExportTraceServiceRequest: {reason}") from None
-    return request
-
-
-def _json_spans(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _json_ids(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for resource in document.get("resourceSpans", ()):
         for scoped in resource.get("scopeSpans", ()):
-            yield from scoped.get("spans", ())
+            for span in scoped.get("spans", ()):
+                yield span
+                yield from span.get("links", ())

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from opsconsole.storage.recorder import Recorder
     from opsconsole.storage.spans import SpanStore
 
+    from .ingest import Receivers
+
 
 @dataclass(frozen=True, slots=True)
 class Console:
@@ -38,6 +40,7 @@ class Console:
     hub: Hub  # who is watching
     public_url: str
     recorder: Recorder | None = None  # where scrapes go; None in a console that only reads
+    receivers: Receivers | None = None  # where pushed metrics go; None likewise
     exemplars: ExemplarStore | None = None  # of scraped series; None in a console that only reads
     metadata: MetadataStore | None = None  # type, help and unit of scraped metrics; None in a console that only reads
     rules: RuleBook = field(default_factory=RuleBook)  # what is pending and firing, and how its rules do

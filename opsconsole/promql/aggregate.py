@@ -136,7 +136,7 @@ def _deviation(members: Members) -> Values:
 
 def _quantile(members: Members, q: Numbers) -> Vector:
     """Linear between the two nearest ranks; -Inf below 0 and +Inf above 1."""
-    ascending = np.take_along_axis(members.values, _ranking(members, members.values, nan_first=True), axis=0)
+    ascending = _ascending(members)
     last = np.maximum(members.counts - 1, 0)
     position = np.where(np.isnan(q), 0.0, np.clip(q, 0.0, 1.0)) * last
     below = np.floor(position).astype(np.intp)
@@ -147,6 +147,21 @@ def _quantile(members: Members, q: Numbers) -> Vector:
     values = low * (1 - weight) + high * weight
     values = np.select([np.isnan(q), q < 0, q > 1], [np.nan, -np.inf, np.inf], values)
     return Vector(members.groups.labels, values, members.counts > 0, members.nameless_groups())
+
+
+def _ascending(members: Members) -> Values:
+    """float64[S, T]: in each column the values of group after group, ascending within each, NaN first, absent ones last."""
+    values = members.filled(np.inf)
+    if np.isnan(values).any():
+        return np.take_along_axis(members.values, _ranking(members, members.values, nan_first=True), axis=0)
+    columns = np.ascontiguousarray(values.T)  # what is sorted stands together
+    size = int(members.groups.sizes[0])
+    if (members.groups.sizes == size).all():
+        columns.reshape(len(columns), -1, size).sort(axis=-1)
+    else:
+        for group in np.split(columns, members.starts[1:], axis=1):
+            group.sort(axis=-1)
+    return columns.T
 
 
 def _topk(members: Members, k: Numbers) -> Vector:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import Mask, Values
-from opsconsole.series.labels import Labels, quote
+from opsconsole.series.labels import Labels, LabelSets, derived, quote
 
 from .check import SET_OPERATORS
 from .error import PromQLError
 from .plan import Binary, Cardinality, Grouping
 from .vector import Groups, Vector, merged, overlapping
+
+Key = tuple[tuple[str, str], ...]
 
 _ARITHMETIC: dict[str, np.ufunc] = {
     "+": np.add,
@@ -58,8 +62,9 @@ def vectors(node: Binary, left: Vector, right: Vector) -> Vector:
         return _combined(node.operator, left, right, node.matching.grouping)
     swapped = node.matching.cardinality is Cardinality.ONE_TO_MANY
     many, one = (right, left) if swapped else (left, right)
-    many_rows, one_rows = _pairs(node, many, one)
-    labels = [_result_labels(node, many.labels[m], one.labels[o]) for m, o in zip(many_rows, one_rows, strict=True)]
+    matches = _matches(node, many.labels, one.labels)
+    _refuse_duplicates(node, matches.ambiguous, many, one)
+    many_rows, one_rows, labels = matches.many_rows, matches.one_rows, matches.labels
     both = many.present[many_rows] & one.present[one_rows]
     if node.matching.cardinality is Cardinality.ONE_TO_ONE and overlapping(both, one_rows):
         raise PromQLError(
@@ -84,25 +89,49 @@ def vectors(node: Binary, left: Vector, right: Vector) -> Vector:
     return result.valued(result.values, result.present & (passing.values > 0))
 
 
-def _pairs(node: Binary, many: Vector, one: Vector) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows of both sides that match, pair by pair."""
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """K pairs of rows that match.  ``many_rows``, ``one_rows``: intp[K].  ``labels``: of the results.
+
+    ``ambiguous``: the groups of which the one side has several rows.
+    """
+
+    many_rows: NDArray[np.intp]
+    one_rows: NDArray[np.intp]
+    labels: LabelSets
+    ambiguous: Mapping[Key, Sequence[int]]
+
+
+def _matches(node: Binary, many: Sequence[Labels], one: Sequence[Labels]) -> _Matches:
+    """The same object while both sides keep their series: a panel that joins asks again and again."""
+    keeps_name = not (node.operator in _ARITHMETIC or node.returns_bool)
+    # Kept with the other side, so that no other object can take its identity.
+    found, _ = derived(
+        many, ("matches", node.matching, keeps_name, id(one)), lambda _: (_matched_rows(node, many, one), one)
+    )
+    return found
+
+
+def _matched_rows(node: Binary, many: Sequence[Labels], one: Sequence[Labels]) -> _Matches:
     key = node.matching.grouping.key
-    homes: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
-    for row, labels in enumerate(one.labels):
+    homes: dict[Key, list[int]] = defaultdict(list)
+    for row, labels in enumerate(one):
         homes[key(labels)].append(row)
-    _refuse_duplicates(node, homes, many, one)
-    pairs = [(row, match) for row, labels in enumerate(many.labels) for match in homes.get(key(labels), ())]
+    pairs = [(row, match) for row, labels in enumerate(many) for match in homes.get(key(labels), ())]
     index = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    return index[:, 0], index[:, 1]
+    return _Matches(
+        index[:, 0],
+        index[:, 1],
+        LabelSets(_result_labels(node, many[row], one[match]) for row, match in pairs),
+        {group: rows for group, rows in homes.items() if len(rows) > 1},
+    )
 
 
-def _refuse_duplicates(
-    node: Binary, homes: dict[tuple[tuple[str, str], ...], list[int]], many: Vector, one: Vector
-) -> None:
+def _refuse_duplicates(node: Binary, ambiguous: Mapping[Key, Sequence[int]], many: Vector, one: Vector) -> None:
     asked = many.present.any(axis=0)  # an empty side matches nothing, so nothing is ambiguous there
-    for group, rows in homes.items():
+    for group, rows in ambiguous.items():
         clash = (one.present[rows].sum(axis=0) > 1) & asked
-        if len(rows) > 1 and clash.any():
+        if clash.any():
             there = sorted(one.labels[row] for row in rows if one.present[row, clash.argmax()])
             side = "left" if node.matching.cardinality is Cardinality.ONE_TO_MANY else "right"
             raise PromQLError(

@@ -59,7 +59,7 @@ class Evaluation:
     def _vector(self, node: Expr) -> Vector:
         match node:
             case Selector():
-                if (rolled := rollup.latest(self, node, self.shifted(node))) is not None:
+                if (rolled := rollup.latest(self, node)) is not None:
                     return rolled
                 return self._latest(node, lambda values, present, _: (values, present))
             case Call():
@@ -92,20 +92,20 @@ class Evaluation:
 
     def over_range(self, node: Expr, function: windows.RangeFunction) -> Vector:
         """The function over the windows of a range vector, under the labels of its series."""
-        if not isinstance(node, Range | Subquery):
-            raise PromQLError(f"expected a range vector, not a {node.kind.value}")
-        ends = self.shifted(node)
-        if (rolled := rollup.over(self, node, ends, function)) is not None:
+        if (rolled := rollup.over(self, node, function)) is not None:
             return rolled
+        ends, stacks = self.fetched(node)
         parts = []
-        for stack in self._stacks(node, ends):
+        for stack in stacks:
             self.budget.hold(len(stack.labels) * ends.size)
             values, present = windows.over(stack, ends, node.window_ms, function, self.budget.check)
             parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
 
-    def fetched(self, node: Range) -> tuple[Timestamps, list[Stack]]:
+    def fetched(self, node: Expr) -> tuple[Timestamps, list[Stack]]:
         """(where the windows of a range vector end, its series)."""
+        if not isinstance(node, Range | Subquery):
+            raise PromQLError(f"expected a range vector, not a {node.kind.value}")
         ends = self.shifted(node)
         return ends, self._stacks(node, ends)
 

@@ -6,17 +6,13 @@ that results are equal to the last digits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from opsconsole.series.block import Mask, Timestamps, Values
+from opsconsole.series.block import Mask, Values
 
+from .reach import Reach
 from .summation import PrefixSums
-from .ticks import Ticks
-from .windows import Index, Windows, cells
-
-CLOSE = 1.1  # a sample that near to the window's edge, in average distances, stands for the whole way to it
+from .windows import Windows, cells
 
 
 def rate(windows: Windows) -> tuple[Values, Mask]:
@@ -32,53 +28,17 @@ def delta(windows: Windows) -> tuple[Values, Mask]:
     return _extrapolated(windows, counter=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How far the samples of a window stand for it, in seconds; float64[1 or S, T] each.
-
-    ``sampled``: from the first to the last sample.  ``to_start``, ``to_end``: beyond these, towards the edges of the window.
-    """
-
-    sampled: Values
-    to_start: Values
-    to_end: Values
-
-    @classmethod
-    def of(cls, first_ms: Timestamps, last_ms: Timestamps, asked: Windows | Ticks) -> Reach:
-        """``first_ms``, ``last_ms``: int64[1 or S, T], when the first and the last sample of each window were taken."""
-        sampled = (last_ms - first_ms) / 1000
-        distance = sampled / (asked.count - 1)
-        to_start = (first_ms - asked.starts_ms) / 1000
-        to_end = (asked.ends_ms - last_ms) / 1000
-        return cls(
-            sampled,
-            np.where(to_start >= distance * CLOSE, distance / 2, to_start),
-            np.where(to_end >= distance * CLOSE, distance / 2, to_end),
-        )
-
-    @property
-    def factor(self) -> Values:
-        return (self.sampled + self.to_start + self.to_end) / self.sampled
-
-    def rows(self, index: Index) -> Reach:
-        return Reach(self.sampled[index], self.to_start[index], self.to_end[index])
-
-    def at(self, row: Index, column: Index) -> Reach:
-        """The reach of single cells."""
-        row = np.zeros_like(row) if self.sampled.shape[0] == 1 else row
-        return Reach(self.sampled[row, column], self.to_start[row, column], self.to_end[row, column])
-
-
 def _extrapolated(windows: Windows, *, counter: bool, seconds: float = 1.0) -> tuple[Values, Mask]:
     """The change within each window, as if samples stood at its edges, divided by ``seconds``."""
     first_values = cells(windows.values, windows.first)
     change = cells(windows.values, windows.last) - first_values
     if counter:
         add_back_resets(change, windows)
-    reach = Reach.of(cells(windows.timestamps, windows.first), cells(windows.timestamps, windows.last), windows)
+    first_ms, last_ms = cells(windows.timestamps, windows.first), cells(windows.timestamps, windows.last)
+    reach = Reach.of(first_ms, last_ms, windows.count, windows.starts_ms, windows.ends_ms)
     values = change * (reach.factor / seconds)
     if counter:
-        row, column = reaching_below_zero(change, first_values, reach)
+        row, column = np.nonzero(reaching_below_zero(change, first_values, reach))
         values[row, column] = down_to_zero(
             change[row, column], first_values[row, column], reach.at(row, column), seconds
         )
@@ -97,11 +57,10 @@ def add_back_resets(change: Values, windows: Windows) -> None:
     change[rows] += PrefixSums(lost).sums(np.minimum(lo + 1, hi), hi)
 
 
-def reaching_below_zero(change: Values, first_values: Values, reach: Reach) -> tuple[Index, Index]:
-    """(rows, columns) of the few windows in which the counter would have begun below zero."""
+def reaching_below_zero(change: Values, first_values: Values, reach: Reach) -> Mask:
+    """In which windows the counter would have begun below zero: few."""
     near = first_values * reach.sampled <= change * (reach.to_start * (1 + 1e-9))
-    row, column = np.nonzero(near & (change > 0) & (first_values >= 0))
-    return row, column
+    return near & (change > 0) & (first_values >= 0)
 
 
 def down_to_zero(change: Values, first_values: Values, reach: Reach, seconds: float) -> Values:

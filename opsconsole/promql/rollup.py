@@ -20,11 +20,11 @@ from opsconsole.series.matcher import Operator
 from opsconsole.series.stack import Index, Stack
 
 from . import overtime, rates, windows
-from .plan import Range, Selector, Subquery
+from .plan import Expr, Range, Selector
+from .reach import Reach
 from .select import fetch
 from .source import BUCKET_MS, Buckets, Column, RollupSource
 from .summation import PrefixSums
-from .ticks import Ticks
 from .vector import Vector
 from .windows import RangeFunction, Windows, cells
 
@@ -38,11 +38,11 @@ _NEEDS = (
 )
 
 
-def over(evaluation: Evaluation, node: Range | Subquery, ends_ms: Timestamps, function: RangeFunction) -> Vector | None:
-    """``function`` over the windows that end at ``ends_ms``; None where it has to see the samples."""
-    if isinstance(node, Subquery):
+def over(evaluation: Evaluation, node: Expr, function: RangeFunction) -> Vector | None:
+    """``function`` over the windows of a range vector; None where it has to see the samples."""
+    asked = _asked(evaluation, node)
+    if asked is None:
         return None
-    asked = _Asked(evaluation, node.selector, ends_ms, node.window_ms)
     rolled = _ROLLED.get(function)
     stretches = asked.stretches(fits=rolled is not None)
     if rolled is None or not stretches:
@@ -54,10 +54,12 @@ def over(evaluation: Evaluation, node: Range | Subquery, ends_ms: Timestamps, fu
     return asked.answer(Vector(grid.labels, values, present))
 
 
-def latest(evaluation: Evaluation, node: Selector, instants_ms: Timestamps) -> Vector | None:
+def latest(evaluation: Evaluation, node: Selector) -> Vector | None:
     """The newest sample within the lookback, where that is as long as a bucket; None where samples have to be seen."""
-    asked = _Asked(evaluation, node, instants_ms, evaluation.lookback_ms)
-    stretches = asked.stretches(fits=evaluation.lookback_ms == BUCKET_MS)
+    asked = _asked(evaluation, node)
+    if asked is None:
+        return None
+    stretches = asked.stretches(fits=asked.window_ms == BUCKET_MS)
     if not stretches:
         return None
     grid = asked.grid(stretches, (Column.LAST, Column.ALIVE))
@@ -65,9 +67,24 @@ def latest(evaluation: Evaluation, node: Selector, instants_ms: Timestamps) -> V
     return asked.answer(Vector(grid.labels, newest, alive > 0))
 
 
-def answers(evaluation: Evaluation, node: Range, ends_ms: Timestamps) -> bool:
-    """Whether ``over`` would look at rollups for the functions that can be told from them."""
-    return bool(_Asked(evaluation, node.selector, ends_ms, node.window_ms).stretches(fits=True))
+def answers(evaluation: Evaluation, node: Range) -> bool:
+    """Whether ``over`` would look at rollups, for one of the functions that can be told from them."""
+    asked = _asked(evaluation, node)
+    return asked is not None and bool(asked.stretches(fits=True))
+
+
+def _asked(evaluation: Evaluation, node: Expr) -> _Asked | None:
+    """None for short ranges, and where nothing is rolled."""
+    if isinstance(node, Range):
+        selector, window_ms = node.selector, node.window_ms
+    elif isinstance(node, Selector):
+        selector, window_ms = node, evaluation.lookback_ms
+    else:
+        return None
+    steps = evaluation.steps
+    if int(steps[-1] - steps[0]) + window_ms <= _LONG_MS or not isinstance(evaluation.source, RollupSource):
+        return None
+    return _Asked(evaluation, evaluation.source, selector, evaluation.shifted(selector), window_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +102,12 @@ class _Grid:
     ends_ms: Timestamps
 
     @property
-    def count(self) -> Values:
-        """float64[S, T]: how many samples are in each window."""
-        return PrefixSums(self.columns[Column.SAMPLES]).sums(self.lo, self.hi)
+    def count(self) -> Index:
+        """intp[S, T]: how many samples are in each window."""
+        samples = self.columns[Column.SAMPLES]
+        before = np.zeros((len(samples), samples.shape[1] + 1), dtype=np.intp)
+        np.cumsum(samples, axis=1, dtype=np.intp, out=before[:, 1:])
+        return cells(before, self.hi) - cells(before, self.lo)
 
     @property
     def first(self) -> Index:
@@ -116,7 +136,7 @@ def _newest(filled: Mask) -> Index:
 
 def _counted(grid: _Grid) -> tuple[Values, Mask]:
     count = grid.count
-    return count, count > 0
+    return count.astype(np.float64), count > 0
 
 
 def _present(grid: _Grid) -> tuple[Values, Mask]:
@@ -155,16 +175,17 @@ def _grown(grid: _Grid, *, counter: bool, per_second: bool) -> tuple[Values, Mas
     if counter:
         change = change + PrefixSums(grid.columns[Column.LOST]).sums(grid.lo, grid.hi)
         change += PrefixSums(_lost_between(grid)).sums(first + 1, np.maximum(last, first) + 1)
-    samples = np.maximum(count, 2).astype(np.intp)
-    reach = rates.Reach.of(
-        cells(grid.columns[Column.FIRST_MS], first),
-        cells(grid.columns[Column.LAST_MS], last),
-        Ticks(np.zeros_like(samples), samples, grid.starts_ms, grid.ends_ms),
+    reach = Reach.of(
+        cells(grid.columns[Column.FIRST_MS], first).astype(np.int64),
+        cells(grid.columns[Column.LAST_MS], last).astype(np.int64),
+        count,
+        grid.starts_ms,
+        grid.ends_ms,
     )
     seconds = float(grid.ends_ms[0] - grid.starts_ms[0]) / 1000 if per_second else 1.0
     values = change * (reach.factor / seconds)
     if counter:
-        row, column = rates.reaching_below_zero(change, first_values, reach)
+        row, column = np.nonzero(rates.reaching_below_zero(change, first_values, reach))
         values[row, column] = rates.down_to_zero(
             change[row, column], first_values[row, column], reach.at(row, column), seconds
         )
@@ -218,6 +239,7 @@ class _Asked:
     """Windows over a selector, that end at ``ends_ms`` int64[T]."""
 
     evaluation: Evaluation
+    source: RollupSource
     node: Selector
     ends_ms: Timestamps
     window_ms: int
@@ -227,13 +249,12 @@ class _Asked:
 
         ``fits``: whether buckets could answer at all.  Warns where only rollups are kept of what was asked for, in vain.
         """
-        source = self.evaluation.source
         start_ms, end_ms = self._bounds()
-        if end_ms - start_ms <= _LONG_MS or not isinstance(source, RollupSource):
+        if end_ms - start_ms <= _LONG_MS:
             return ()
         if fits and self.window_ms % BUCKET_MS == 0 and not (self.ends_ms % BUCKET_MS).any():
-            return source.rolled(start_ms, end_ms)
-        if source.rolled(start_ms // BUCKET_MS * BUCKET_MS, min(end_ms, source.sampled_from_ms)):
+            return self.source.rolled(start_ms, end_ms)
+        if self.source.rolled(start_ms // BUCKET_MS * BUCKET_MS, min(end_ms, self.source.sampled_from_ms)):
             self.evaluation.annotations.warn(
                 f"older samples are only kept as 5-minute rollups, which cannot answer this{self._named()}; {_NEEDS}",
                 self.node.position,
@@ -275,10 +296,8 @@ class _Asked:
         return f": {quote(names[0])}" if names else ""
 
     def _rolled(self, start_ms: int, end_ms: int, columns: Sequence[Column]) -> Buckets:
-        source, budget = self.evaluation.source, self.evaluation.budget
-        if not isinstance(source, RollupSource):
-            raise TypeError("only a source with rollups says where it has any")
-        buckets = source.buckets(self.node.matchers, start_ms, end_ms, columns)
+        budget = self.evaluation.budget
+        buckets = self.source.buckets(self.node.matchers, start_ms, end_ms, columns)
         budget.select(len(buckets.labels))
         budget.hold(len(buckets.labels) * buckets.width * len(columns))
         return buckets

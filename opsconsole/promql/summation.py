@@ -25,12 +25,23 @@ def _rounding_error(a: Values, b: Values, total: Values) -> Values:
     return np.where(np.isfinite(error), error, 0.0)
 
 
+def begins(ids: Index) -> Index:
+    """Where in sorted ``ids`` each run of equal ones begins."""
+    return np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1)) if ids.size else np.empty(0, np.intp)
+
+
+def lengths(starts: Index, rows: int) -> Index:
+    """How long the runs are that begin at ``starts``; the last one ends with ``rows``."""
+    ends = np.append(starts[1:], rows)
+    return ends - starts
+
+
 def runs(rows: Values, starts: Index) -> Values:
     """float64[R, T]: the plain sums of rows ``starts[r]:starts[r + 1]``, the fast way where all runs are equally long."""
     if len(starts) == len(rows):
         return rows
     length, rest = divmod(len(rows), len(starts))
-    if rest == 0 and (np.diff(starts) == length).all():
+    if rest == 0 and (starts == np.arange(0, len(rows), length)).all():
         equal: Values = rows.reshape(len(starts), length, -1).sum(axis=1)
         return equal
     sums: Values = np.add.reduceat(rows, starts, axis=0)

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from opsconsole.series.block import Timestamps, Values
-from opsconsole.series.stack import Index
+from opsconsole.series.block import Mask, Timestamps, Values
+from opsconsole.series.stack import Index, Stack
+
+from .reach import CLOSE, Reach
 
 if TYPE_CHECKING:
     from .windows import Windows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ticks:
     """``lo``, ``hi``: intp[N, T], the columns ``lo:hi`` of clock n lie in ``(start, end]`` of window t.
 
-    ``starts_ms``, ``ends_ms``: int64[T].
+    ``starts_ms``, ``ends_ms``: int64[T].  ``clocks``: int64[N, P].
     """
 
     lo: Index
     hi: Index
     starts_ms: Timestamps
     ends_ms: Timestamps
+    clocks: Timestamps
 
     @classmethod
-    def of(cls, clocks: Timestamps, ends_ms: Timestamps, window_ms: int) -> Ticks:
+    def of(cls, stack: Stack, ends_ms: Timestamps, window_ms: int) -> Ticks:
+        """For windows that end at ``ends_ms``, evenly spread or all one.  Remembered for whoever asks with the same ends:
+        the panels of a board do.
+        """
+        question = (*stack.columns, int(ends_ms[0]), int(ends_ms[-1]), ends_ms.size, window_ms)
+        return stack.answers.get(question, stack.clocks, lambda: cls._of(stack.clocks, ends_ms, window_ms))
+
+    @classmethod
+    def _of(cls, clocks: Timestamps, ends_ms: Timestamps, window_ms: int) -> Ticks:
         starts_ms = ends_ms - window_ms
         step = _step(ends_ms)
         if step > 0 and window_ms % step == 0 and window_ms < step * ends_ms.size:
@@ -35,21 +47,76 @@ class Ticks:
             back = window_ms // step
             instants = np.arange(starts_ms[0], ends_ms[-1] + 1, step)
             counts = reached(clocks, instants)
-            return cls(counts[:, : ends_ms.size], counts[:, back:], starts_ms, ends_ms)
-        return cls(reached(clocks, starts_ms), reached(clocks, ends_ms), starts_ms, ends_ms)
+            return cls(counts[:, : ends_ms.size], counts[:, back:], starts_ms, ends_ms, clocks)
+        return cls(reached(clocks, starts_ms), reached(clocks, ends_ms), starts_ms, ends_ms, clocks)
 
-    @property
+    @cached_property
     def count(self) -> Index:
         return self.hi - self.lo
 
-    @property
+    @cached_property
     def first(self) -> Index:
         """The first column of each window; any column where the window is empty."""
         return np.minimum(self.lo, self.last)
 
-    @property
+    @cached_property
     def last(self) -> Index:
         return np.maximum(self.hi - 1, 0)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """[N, T]: of series without gaps."""
+        from .windows import cells  # its own module needs this one
+
+        first_ms, last_ms = cells(self.clocks, self.first), cells(self.clocks, self.last)
+        return Reach.of(first_ms, last_ms, self.count, self.starts_ms, self.ends_ms)
+
+    @cached_property
+    def enough(self) -> Mask:
+        """bool[N, T]: which windows have the two samples that a rate takes."""
+        return self.count >= 2
+
+    @cached_property
+    def factor(self) -> Values:
+        """float64[N, T]: what an increase between samples becomes by extrapolation; 0 where there are not enough."""
+        with np.errstate(all="ignore"):
+            return np.where(self.enough, self.reach.factor, 0.0)
+
+    @cached_property
+    def slack(self) -> Values:
+        """float64[N, P]: the share of what a counter grew in a window that its first sample must not exceed, to be
+        extrapolated below zero: at most, of the windows that begin at a column; -1 where none does.
+        """
+        share = np.where(self.enough, CLOSE / np.maximum(self.count - 1, 1), -1.0)
+        slack = np.full(self.clocks.shape, -1.0)
+        np.maximum.at(slack, (np.arange(len(self.first))[:, np.newaxis], self.first), share)
+        return slack
+
+    @cached_property
+    def later_slack(self) -> Values:
+        """float64[N]: the most of it, behind the column in which the first window begins."""
+        later = self.slack.copy()
+        later[np.arange(len(later)), self.first[:, 0]] = -1.0
+        most: Values = later.max(axis=1)
+        return most
+
+    @cached_property
+    def _begun(self) -> Index:
+        """intp[N, P + 2]: how many windows begin before each column."""
+        return _tally(self.lo, self.clocks.shape[1])
+
+    @cached_property
+    def _over(self) -> Index:
+        """intp[N, P + 2]: how many windows end before each column."""
+        return _tally(self.hi - 1, self.clocks.shape[1])
+
+    def beginning(self, clock: Index, column: Index) -> tuple[Index, Index]:
+        """The windows that begin at each of K cells, as (which cell, which window)."""
+        return _ranges(self._begun[clock, column], self._begun[clock, column + 1])
+
+    def around(self, clock: Index, column: Index) -> tuple[Index, Index]:
+        """The windows that hold each of K cells and one before it, as (which cell, which window)."""
+        return _ranges(self._over[clock, column], self._begun[clock, column])
 
     def windows(self, timestamps: Timestamps, values: Values, clock: slice | Index) -> Windows:
         """Windows over ``values`` float64[S, P] of series with the ``timestamps`` int64[1 or S, P] of ``clock``."""
@@ -81,3 +148,18 @@ def _step(instants: Timestamps) -> int:
     if int(instants[-1] - instants[0]) != step * (instants.size - 1) or step < 0:
         return -1
     return step if instants.size == 2 or (np.diff(instants) == step).all() else -1
+
+
+def _tally(index: Index, columns: int) -> Index:
+    """intp[N, columns + 2]: in column c, how many of ``index`` intp[N, T] in each row are less than c."""
+    clocks, bins = len(index), columns + 2
+    places = index + 1 + (np.arange(clocks) * bins)[:, np.newaxis]
+    return np.cumsum(np.bincount(places.ravel(), minlength=clocks * bins).reshape(clocks, bins), axis=1)
+
+
+def _ranges(first: Index, last: Index) -> tuple[Index, Index]:
+    """All numbers ``first:last`` of each of K pairs, as (which pair, which number)."""
+    lengths = np.maximum(last - first, 0)
+    pair = np.repeat(np.arange(lengths.size), lengths)
+    begins = np.cumsum(lengths) - lengths
+    return pair, np.arange(pair.size) - begins[pair] + first[pair]

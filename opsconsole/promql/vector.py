@@ -143,13 +143,11 @@ def merged(
     vector: Vector, message: str = "vector cannot contain metrics with the same labelset", position: int = -1
 ) -> Vector:
     """One series for each label set.  Raises ``PromQLError(message)`` where two of a set are present at one instant."""
-    numbers: dict[Labels, int] = {}
-    ids = np.array([numbers.setdefault(labels, len(numbers)) for labels in vector.labels], dtype=np.intp)
-    if len(numbers) == len(vector.labels):
+    groups = derived(vector.labels, "alike", _alike)
+    if len(groups.labels) == len(vector.labels):
         return vector
-    if overlapping(vector.present, ids):
+    if overlapping(vector.present, groups.ids):
         raise PromQLError(message, position)
-    groups = Groups(list(numbers), ids)
     order, starts = groups.order, groups.starts
     values = np.where(vector.present, vector.values, 0.0)[order]
     present = vector.present[order]
@@ -159,6 +157,12 @@ def merged(
         np.logical_or.reduceat(present, starts, axis=0),
         None if vector.nameless is None else vector.nameless[order][starts],
     )
+
+
+def _alike(labels: Sequence[Labels]) -> Groups:
+    numbers: dict[Labels, int] = {}
+    ids = np.array([numbers.setdefault(one, len(numbers)) for one in labels], dtype=np.intp)
+    return Groups(LabelSets(numbers), ids)
 
 
 def overlapping(present: Mask, ids: NDArray[np.intp]) -> bool:

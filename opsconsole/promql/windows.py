@@ -17,7 +17,7 @@ from .ticks import Ticks, reached
 Cell = TypeVar("Cell", bound=np.generic)
 
 _ROWS = 512  # worked on at a time: their cells stay in the processor's cache
-_WIDE = 16  # series a clock from which on a clock is worth a turn of its own
+_WORTH = 8_192  # results that a clock has to have on average, to be worth a turn of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,11 @@ def cells(rows: NDArray[Cell], index: NDArray[Any]) -> NDArray[Cell]:
     """``rows[s, index[s, t]]`` for every s and t; an index or rows of height 1 serve every row."""
     if index.shape[0] == 1:
         return rows[:, index[0]]
-    found: NDArray[Cell] = np.take_along_axis(np.broadcast_to(rows, (len(index), rows.shape[1])), index, axis=1)
-    return found
+    if rows.shape[0] == 1:
+        return rows[0][index]
+    # Addressed as one row: many times faster than numpy's own way to take along an axis.
+    begin = np.arange(0, rows.size, rows.shape[1])[:, np.newaxis]
+    return rows.reshape(-1).take(index + begin)
 
 
 def over(
@@ -82,7 +85,7 @@ def over(
     Series without a gap share the windows of their clock.  Series with gaps have windows of their own.
     ``check`` is called now and then, and may raise to stop the work.
     """
-    return over_ticks(stack, Ticks.of(stack.clocks, ends_ms, window_ms), function, check)
+    return over_ticks(stack, Ticks.of(stack, ends_ms, window_ms), function, check)
 
 
 def over_ticks(stack: Stack, ticks: Ticks, function: RangeFunction, check: Callable[[], None]) -> tuple[Values, Mask]:
@@ -103,13 +106,13 @@ def latest(stack: Stack, at_ms: Timestamps, lookback_ms: int) -> tuple[Values, M
     """
     newest = reached(stack.clocks, at_ms) - 1  # [N, T]
     cell = np.maximum(newest, 0)
-    taken = np.take_along_axis(stack.clocks, cell, axis=1)
+    taken = cells(stack.clocks, cell)
     recent = (newest >= 0) & (taken > at_ms - lookback_ms)
     for clock, ends in stack.ends.items():
         ended = np.searchsorted(ends, at_ms, side="right") - 1
         recent[clock] &= ~((ended >= 0) & (ends[np.maximum(ended, 0)] > taken[clock]))
     values = np.empty((len(stack.labels), at_ms.size))
-    for part, clock in _by_clock(stack):
+    for part, clock in _by_clock(stack, at_ms.size):
         values[part] = cells(stack.cells[stack.rows[part]], cell[clock])
     timestamps, recent = taken[stack.clock], recent[stack.clock]
     present = is_sample(values) & recent
@@ -128,26 +131,27 @@ def _looked_back(stack: Stack, series: Index, newest: Index, after_ms: Timestamp
     values = stack.cells[stack.rows[series]]
     known = is_sample(values) | is_stale(values)
     before = np.maximum.accumulate(np.where(known, np.arange(values.shape[1]), -1), axis=1)
-    cell = np.where(newest >= 0, np.take_along_axis(before, np.maximum(newest, 0), axis=1), -1)
+    cell = np.where(newest >= 0, cells(before, np.maximum(newest, 0)), -1)
     found = cells(values, np.maximum(cell, 0))
-    taken = np.take_along_axis(stack.clocks[stack.clock[series]], np.maximum(cell, 0), axis=1)
+    taken = cells(stack.clocks[stack.clock[series]], np.maximum(cell, 0))
     return found, is_sample(found) & (cell >= 0) & (taken > after_ms), taken
 
 
-def _by_clock(stack: Stack) -> Iterator[tuple[slice, slice | Index]]:
-    """(series, their clocks): a clock at a time where it has many series, else many series, each with its clock."""
-    if len(stack.labels) >= _WIDE * len(stack.clocks):
+def _by_clock(stack: Stack, instants: int) -> Iterator[tuple[slice, slice | Index]]:
+    """(series, their clocks): a clock at a time where that is much work, else many series, each with its clock."""
+    if len(stack.clocks) == 1 or len(stack.labels) * instants >= _WORTH * len(stack.clocks):
         for number, (first, last) in enumerate(zip(stack.bounds[:-1].tolist(), stack.bounds[1:].tolist(), strict=True)):
             if first < last:
                 yield slice(first, last), slice(number, number + 1)
-    else:
-        for first in range(0, len(stack.labels), _ROWS):
-            part = slice(first, first + _ROWS)
-            yield part, stack.clock[part]
+        return
+    rows = max(_ROWS, _WORTH // instants)
+    for first in range(0, len(stack.labels), rows):
+        part = slice(first, first + rows)
+        yield part, stack.clock[part]
 
 
 def _parts(stack: Stack, ticks: Ticks, gapped: Mask) -> Iterator[tuple[Index, Windows]]:
-    for part, clock in _by_clock(stack):
+    for part, clock in _by_clock(stack, ticks.ends_ms.size):
         whole = np.flatnonzero(~gapped[part])
         if whole.size:
             mine = clock if isinstance(clock, slice) else clock[whole]
@@ -168,10 +172,10 @@ def _compacted(stack: Stack, ticks: Ticks, series: Index) -> Windows:
     before = np.zeros((len(series), sampled.shape[1] + 1), dtype=np.intp)  # samples before each cell
     np.cumsum(sampled, axis=1, out=before[:, 1:])
     return Windows(
-        np.take_along_axis(stack.clocks[clock], order, axis=1),
-        np.take_along_axis(values, order, axis=1),
-        np.take_along_axis(before, ticks.lo[clock], axis=1),
-        np.take_along_axis(before, ticks.hi[clock], axis=1),
+        cells(stack.clocks[clock], order),
+        cells(values, order),
+        cells(before, ticks.lo[clock]),
+        cells(before, ticks.hi[clock]),
         ticks.starts_ms,
         ticks.ends_ms,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from .block import STALE, Block, Mask, Timestamps, Values, is_sample
 from .labels import LabelSets
 
 Index = NDArray[np.intp]
+T = TypeVar("T")
+
+_ANSWERS = 64  # a board asks for a handful
 
 NEVER = 1 << 62
 """The instant of a column that a clock has not reached; far, and yet differences to it can be computed."""
@@ -57,6 +60,26 @@ class Traits(Protocol):
     def resets(self) -> Resets: ...
 
 
+class Answers:
+    """What was found out about clocks, for as long as nothing new stands in the columns that it was about."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[int, Any]] = {}
+
+    def get(self, question: Hashable, clocks: Timestamps, find: Callable[[], T]) -> T:
+        """``find()``, remembered under ``question``.  ``clocks``: int64[N, P], which may still grow."""
+        filled = int(np.count_nonzero(clocks < NEVER))
+        known = self._known.get(question)
+        if known is not None and known[0] == filled:
+            answer: T = known[1]
+            return answer
+        answer = find()
+        if len(self._known) >= _ANSWERS:
+            self._known.clear()
+        self._known[question] = filled, answer
+        return answer
+
+
 @dataclass(frozen=True, eq=False)
 class Stack:
     """Samples of S series, each at the P instants of one of N clocks.
@@ -64,7 +87,7 @@ class Stack:
     ``clocks``: int64[N, P], Unix milliseconds, ascending in each row; ``BEFORE`` it began, ``NEVER`` behind its last.
     ``clock``: intp[S], ascending: which clock a series has.  ``cells``: float64[R, P] as in a block.
     ``rows``: intp[S], the row of each series in ``cells``.  ``ends``: for a clock, the instants at which all of its series
-    ended (a scrape that failed), ascending.
+    ended (a scrape that failed), ascending.  ``answers`` about the clocks of ``columns`` are shared with other stacks.
     """
 
     labels: LabelSets
@@ -74,6 +97,8 @@ class Stack:
     rows: Index
     ends: Mapping[int, Timestamps] = field(default_factory=dict)
     known: Traits | None = None
+    answers: Answers = field(default_factory=Answers)
+    columns: tuple[Hashable, ...] = ()
 
     @classmethod
     def of(cls, block: Block) -> Stack:
@@ -108,6 +133,8 @@ class Stack:
             self.cells,
             self.rows[series],
             self.ends,
+            answers=self.answers,
+            columns=self.columns,
         )
 
     def _block(self, number: int) -> Block:

@@ -24,7 +24,7 @@ from .timeline import by_target, join, target_of
 _TRIM_EVERY_MS = 30_000
 _LOAD_SLICE_MS = 900_000
 _FEWEST_COLUMNS = 16  # a target keeps these even under pressure
-_SLAB_ROWS = 4_096  # a slab with as many takes no further targets, so that moving one stays a matter of milliseconds
+_SLAB_ROWS = 16_384  # a slab with as many takes no further targets: moving it is a matter of a tenth of a second
 
 
 class Refusal(StrEnum):

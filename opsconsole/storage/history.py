@@ -1,23 +1,35 @@
-"""Head and store as one source: the recent window from memory, what is older from ClickHouse."""
+"""Memory and store as one source: the recent window from the head and the pushed samples, what is older from ClickHouse."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from opsconsole.promql.source import BUCKET_MS, Buckets, Column, Samples, SampleSource
 from opsconsole.series.matcher import Matcher
 
 from .head import Head
+from .pushed import PushedStore
 from .rollups import Rollups
 from .timeline import join
 
 
 class History:
-    """``RollupSource``: the head alone wherever it is complete; otherwise both, joined at the instant it begins."""
+    """``RollupSource``: memory alone wherever it is complete; otherwise both, joined at the instant it begins."""
 
-    def __init__(self, head: Head, samples: SampleSource, *, rollups: Rollups | None = None) -> None:
+    def __init__(
+        self,
+        head: Head,
+        samples: SampleSource,
+        pushed: PushedStore | None = None,
+        *,
+        moved: Callable[[], bool] = lambda: False,
+        rollups: Rollups | None = None,
+    ) -> None:
+        """``moved()``: whether a series may be in the head and among the pushed ones, because it changed sides."""
         self._head = head
         self._samples = samples
+        self._pushed = pushed
+        self._moved = moved
         self._rollups = rollups
 
     @property
@@ -25,7 +37,7 @@ class History:
         return 0 if self._rollups is None else self._rollups.sampled_from_ms
 
     def rolled(self, start_ms: int, end_ms: int) -> Sequence[tuple[int, int]]:
-        """What the store has rolled; not where the head is asked, which may know of samples that wait to be stored."""
+        """What the store has rolled; not where memory is asked, which may know of samples that wait to be stored."""
         if self._rollups is None:
             return ()
         return self._rollups.rolled(start_ms, min(end_ms, self._head.complete_from_ms // BUCKET_MS * BUCKET_MS))
@@ -36,10 +48,16 @@ class History:
         return self._rollups.buckets(matchers, start_ms, end_ms, columns)
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
+        recent: Sequence[Samples]
         recent, seam_ms = self._head.snapshot(matchers, start_ms, end_ms)
-        if start_ms >= seam_ms:
+        if self._pushed is not None:
+            pushed, pushed_seam_ms = self._pushed.snapshot(matchers, start_ms, end_ms)
+            recent, seam_ms = [*recent, *pushed], max(seam_ms, pushed_seam_ms)
+        whole = start_ms >= seam_ms
+        if whole and not self._moved():
             return recent
-        older = self._samples.select(matchers, start_ms, min(end_ms, seam_ms))
-        recent_blocks = (block for stack in recent for block in stack.blocks())
-        cut = (part for block in recent_blocks if (part := block.within(seam_ms, end_ms)) is not None)
+        older = [] if whole else self._samples.select(matchers, start_ms, min(end_ms, seam_ms))
+        recent_blocks = (block for samples in recent for block in samples.blocks())
+        after_ms = max(start_ms, seam_ms)
+        cut = (part for block in recent_blocks if (part := block.within(after_ms, end_ms)) is not None)
         return join([*(block for samples in older for block in samples.blocks()), *cut])

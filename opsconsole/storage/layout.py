@@ -21,6 +21,7 @@ class Picked:
     """S rows by clock.
 
     ``clocks``: which N clocks they have, None for all in their order; ``clock``: intp[S], an index into those.
+    ``which``: the clocks again, to tell selections apart by.
     ``place``: intp[R], for every row of the slab where it stands among the S, -1 where it does not.
     """
 
@@ -28,6 +29,7 @@ class Picked:
     rows: Index
     clock: Index
     clocks: Index | None
+    which: bytes
     place: Index
 
 
@@ -65,6 +67,7 @@ class Layout:
             rows,
             clock.astype(np.intp),
             None if len(clocks) == self._clocks else clocks.astype(np.intp),
+            clocks.tobytes(),
             place,
         )
 

@@ -48,3 +48,7 @@ class MetadataStore:
                 if metadata not in said:
                     said.append(metadata)
         return found
+
+    def of(self, target: Labels) -> Mapping[str, Metadata]:
+        """What ``target`` said last, by metric."""
+        return self._of_target.get(target, {})

@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 _DAY_MS = 86_400_000
 _CLOSED_AFTER_MS = 600_000  # a bucket is past when it ended so long ago; what comes later comes late
+_SERIES_AT_ONCE = 1_000  # a few seconds' work for a day of them
 _MOST_BUCKETS = 25_000_000  # of one select
 
 _SAMPLE_BITS, _STALE_BITS = (int(np.float64(value).view(np.uint64)) for value in (NAN_SAMPLE, STALE))
@@ -71,6 +72,7 @@ FROM (
                 value
             FROM samples
             WHERE ts > fromUnixTimestamp64Milli(%d, 'UTC') AND ts <= fromUnixTimestamp64Milli(%d, 'UTC')
+                AND id BETWEEN %d AND %d
                 AND (NOT isNaN(value) OR reinterpretAsUInt64(value) IN ({_SAMPLE_BITS}, {_STALE_BITS}))
         )
         GROUP BY id, number
@@ -95,6 +97,7 @@ class Rollups:
         ] = {}  # day -> the earliest bucket's begin of what was stored since its last roll began
         self._whole: set[int] = set()  # days that ``rolled`` tells of, as they are
         self._restored = False
+        self._stopping = False
         self.sampled_from_ms = 0  # samples before that may be gone
         clickhouse.watch("samples", self._stored)
 
@@ -109,6 +112,10 @@ class Rollups:
         for day in sorted({*counted, *(day - 1 for day in counted)}):  # a sample at midnight ends the day before
             if not self._going(day):
                 self._roll_day(day, past_ms, counted.get(day, 0))
+
+    def stop(self) -> None:
+        """``roll`` returns soon, and rolls nothing more; any thread may say so."""
+        self._stopping = True
 
     def rolled(self, start_ms: int, end_ms: int) -> Sequence[tuple[int, int]]:
         """``RollupSource``: in whole buckets from ``start_ms`` on."""
@@ -194,7 +201,10 @@ class Rollups:
                 return
             self._late.pop(day, None)
         target_ms = min(end_ms, past_ms)
-        self._clickhouse.command(_ROLL % (begin_ms if target_ms == end_ms else reached_ms, target_ms))
+        for first, last in self._samples.ranges(_SERIES_AT_ONCE):
+            if self._stopping:
+                return
+            self._clickhouse.command(_ROLL % (begin_ms if target_ms == end_ms else reached_ms, target_ms, first, last))
         with self._lock:
             clean = day not in self._late
             self._until[day] = min(target_ms, self._late.get(day, target_ms))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,9 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from opsconsole.ingest.roster import Member
 from opsconsole.promql.limits import LimitExceeded, current
+from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import STALE, Block
 from opsconsole.series.labels import METRIC_NAME, Labels
 from opsconsole.series.matcher import Matcher, Operator, select
@@ -36,6 +38,16 @@ class StoredScrape:
 
 
 @dataclass(frozen=True, slots=True)
+class PushedSamples:
+    """Samples of any series at any instants: ``values[i]`` at ``timestamps[i]`` of ``members[which[i]]``."""
+
+    members: Sequence[Member]
+    which: NDArray[np.intp]
+    timestamps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class _Column:
     """The ids of a target's series: the same for as long as its scrapes hold the same tuple on the same day."""
 
@@ -55,7 +67,7 @@ def series_id_of(labels: Labels) -> int:
 
 
 class SampleStore:
-    """Appends scrapes, from one thread at a time, and selects blocks, from any.
+    """Appends scrapes, from one thread at a time, and pushed samples, from another, and selects blocks, from any.
 
     Knows every stored series, loaded when it is made: a series is written once a day, and matchers are answered here.
     """
@@ -70,11 +82,17 @@ class SampleStore:
         self._target_numbers: dict[Labels, int] = {}
         self._sorted_ids = np.empty(0, dtype=np.uint64)
         self._seen: dict[int, int] = {}  # series id -> the day (since 1970) its row was last written
-        for series_id, labels, day in clickhouse.rows(
-            "SELECT id, labels, toUInt32(max(seen)) FROM series GROUP BY id, labels"
+        self._pushed: set[int] = set()  # ids of the series whose samples are pushed; all others are scraped
+        self._moved = False
+        self._taken_back = 0  # how often pushed series came to be scraped
+        self._registering = threading.Lock()
+        for series_id, labels, day, pushed in clickhouse.rows(
+            "SELECT id, labels, toUInt32(max(seen)), argMax(pushed, (seen, pushed)) FROM series GROUP BY id, labels"
         ):
             self._learn(Labels.of(labels), series_id)
             self._seen[series_id] = day
+            if pushed:
+                self._pushed.add(series_id)
 
     @property
     def series(self) -> int:
@@ -100,6 +118,39 @@ class SampleStore:
         )
         self._clickhouse.insert("samples", rows, batch_id=batch_id)
 
+    def append_pushed(self, pushed: PushedSamples, *, batch_id: str) -> None:
+        """Store all of ``pushed`` or nothing, as ``append``."""
+        if not len(pushed.which):
+            return
+        today = int(pushed.timestamps.max()) // _DAY_MS
+        with self._registering:
+            ids = self._register_pushed(pushed.members, today, batch_id)
+        rows = pa.table(
+            {
+                "id": pa.array(ids[pushed.which], pa.uint64()),
+                "ts": pa.array(pushed.timestamps).cast(pa.timestamp("ms", "UTC")),
+                "value": pa.array(pushed.values),
+            }
+        )
+        self._clickhouse.insert("samples", rows, batch_id=batch_id)
+
+    def scraped(self, labels: Labels) -> bool:
+        """Whether the samples of this series came from scrapes, last."""
+        series_id = self._ids.get(labels)
+        return series_id is not None and series_id not in self._pushed
+
+    def moved(self) -> bool:
+        """Whether a series that was scraped came to be pushed, or the other way round, since the start."""
+        return self._moved
+
+    def of_scrapes(self) -> SampleSource:
+        """The series that are scraped alone."""
+        return _Part(self, pushed=False)
+
+    def of_pushes(self) -> SampleSource:
+        """The series that are pushed alone."""
+        return _Part(self, pushed=True)
+
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
         """``SampleSource``: the samples in (start_ms, end_ms], one block a target."""
         return self._blocks(self._matching(matchers), start_ms, end_ms)
@@ -112,36 +163,68 @@ class SampleStore:
         wanted = self._wanted(series)
         return wanted.ids, wanted.labels, self._condition(wanted.ids)
 
+    def ranges(self, series: int) -> Sequence[tuple[int, int]]:
+        """All ids there can be, in ranges (both ends included) that hold about so many known series each."""
+        with self._lock:
+            known = sorted(self._ids.values())
+        starts = [0, *known[series::series]]
+        return list(zip(starts, [start - 1 for start in starts[1:]] + [(1 << 64) - 1], strict=True))
+
+    def select_part(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, pushed: bool) -> Sequence[Block]:
+        series = [one for one in self._matching(matchers) if (one[1] in self._pushed) is pushed]
+        return self._blocks(series, start_ms, end_ms)
+
     def _register(self, scrapes: Sequence[StoredScrape], today: int, batch_id: str) -> NDArray[np.uint64]:
         """The ids of all rows, in order; a series that is new, or new today, gets its row in ``series`` first."""
         columns = []
         unseen: dict[int, Labels] = {}
-        for scrape in scrapes:
-            for labels in (scrape.labels, scrape.vanished):
-                if not labels:
-                    continue
-                target = target_of(labels[0])
-                last = self._columns.get(target)
-                if last is None or last.labels is not labels or last.day != today:
-                    last = self._columns[target] = self._column(labels, today, unseen)
-                columns.append(last.ids)
-        if unseen:
-            lines = (
-                orjson.dumps({"id": series_id, "name": one.metric, "labels": dict(one), "seen": today})
-                for series_id, one in unseen.items()
-            )
+        with self._registering:
+            for scrape in scrapes:
+                for labels in (scrape.labels, scrape.vanished):
+                    if not labels:
+                        continue
+                    target = target_of(labels[0])
+                    last = self._columns.get(target)
+                    if last is None or last.labels is not labels or last.day != today:
+                        last = self._columns[target] = self._column(labels, today, unseen, pushed=False)
+                    columns.append(last.ids)
             try:
-                self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)
+                self._write_series(unseen, today, batch_id, pushed=False)
             except StoreError:
                 self._columns.clear()
                 raise
-            with self._lock:
-                for series_id, one in unseen.items():
-                    self._learn(one, series_id)
-                    self._seen[series_id] = today
         return np.concatenate(columns)
 
-    def _column(self, labels: Sequence[Labels], today: int, unseen: dict[int, Labels]) -> _Column:
+    def _register_pushed(self, members: Sequence[Member], today: int, batch_id: str) -> NDArray[np.uint64]:
+        """As ``_register``.  What a member was told last holds for its day, unless a pushed series came to be scraped."""
+        stamp = today << 20 | self._taken_back & 0xFFFFF
+        strangers = [member for member in members if member.registered != stamp]
+        if strangers:
+            unseen: dict[int, Labels] = {}
+            column = self._column([member.labels for member in strangers], today, unseen, pushed=True)
+            self._write_series(unseen, today, batch_id, pushed=True)
+            for member, series_id in zip(strangers, column.ids.tolist(), strict=True):
+                member.series_id, member.registered = series_id, stamp
+        return np.fromiter((member.series_id for member in members), dtype=np.uint64, count=len(members))
+
+    def _write_series(self, unseen: Mapping[int, Labels], today: int, batch_id: str, *, pushed: bool) -> None:
+        if not unseen:
+            return
+        lines = (
+            orjson.dumps({"id": series_id, "name": one.metric, "labels": dict(one), "seen": today, "pushed": pushed})
+            for series_id, one in unseen.items()
+        )
+        self._clickhouse.insert_raw("series", b"\n".join(lines), form="JSONEachRow", batch_id=batch_id)
+        with self._lock:
+            for series_id, one in unseen.items():
+                self._moved = self._moved or (one in self._ids and (series_id in self._pushed) is not pushed)
+                self._learn(one, series_id)
+                self._seen[series_id] = today
+            if not pushed and not self._pushed.isdisjoint(unseen):
+                self._taken_back += 1
+            (self._pushed.update if pushed else self._pushed.difference_update)(unseen)
+
+    def _column(self, labels: Sequence[Labels], today: int, unseen: dict[int, Labels], *, pushed: bool) -> _Column:
         ids = np.empty(len(labels), dtype=np.uint64)
         for position, one in enumerate(labels):
             series_id = self._ids.get(one)
@@ -149,7 +232,7 @@ class SampleStore:
                 series_id = series_id_of(one)
                 while series_id in self._seen or unseen.get(series_id, one) != one:
                     series_id += 1  # another series has it, by chance
-            if self._seen.get(series_id, -1) < today:
+            if self._seen.get(series_id, -1) < today or (series_id in self._pushed) is not pushed:
                 unseen[series_id] = one
             ids[position] = series_id
         return _Column(labels, today, ids)
@@ -215,6 +298,17 @@ class SampleStore:
             return f"id IN ({', '.join(map(str, ids.tolist()))})"
         starts = np.append(0, ends[:-1] + 1)
         return f"({' OR '.join(f'id BETWEEN {ids[start]} AND {ids[end]}' for start, end in zip(starts, ends, strict=True))})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """``SampleSource`` over the series of one origin."""
+
+    samples: SampleStore
+    pushed: bool
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+        return self.samples.select_part(matchers, start_ms, end_ms, pushed=self.pushed)
 
 
 def _names_metric(matcher: Matcher) -> bool:

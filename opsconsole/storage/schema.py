@@ -167,9 +167,13 @@ FROM (
 ARRAY JOIN scoped.spans AS span
 """
 
+# Whether the samples of a series are pushed: after a restart they belong to another store than those of the scrapes.
+_ORIGIN = "ALTER TABLE series ADD COLUMN IF NOT EXISTS pushed Bool DEFAULT false"
+
 _MIGRATIONS: Sequence[Sequence[str]] = (
     (_SERIES, _SAMPLES, _TRACES, _OTLP, _OTLP_VIEW),  # 1
-    (_ROLLUPS, _ROLLED),  # 2
+    (_ORIGIN,),  # 2
+    (_ROLLUPS, _ROLLED),  # 3
 )
 """Statements of each version, in order; append, never edit one that was released."""
 

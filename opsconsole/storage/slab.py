@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from opsconsole.series.block import STALE, Mask, Timestamps, Values
 from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
-from opsconsole.series.stack import BEFORE, NEVER, Index, Resets, Stack
+from opsconsole.series.stack import BEFORE, NEVER, Answers, Index, Resets, Stack
 
 from .features import Features
 from .layout import Layout, Picked
@@ -57,6 +57,7 @@ class View:
     clocks: Timestamps
     features: Features
     ends: Mapping[int, Timestamps]
+    answers: Answers
 
     def select(self, matchers: tuple[Matcher, ...], start_ms: int, end_ms: int) -> Stack | None:
         """The series that ``matchers`` mean with their samples in (start_ms, end_ms], and perhaps some around them."""
@@ -76,6 +77,8 @@ class View:
             picked.rows,
             self._ends(picked),
             _Known(self.features, picked, columns),
+            self.answers,
+            (picked.which, columns.start, columns.stop),
         )
 
     def _ends(self, picked: Picked) -> Mapping[int, Timestamps]:
@@ -316,7 +319,7 @@ class Slab:
             self._ends = {**others, track.number: left} if left.size else others
 
     def _publish(self, *, relaid: bool = False) -> None:
-        layout = (
-            Layout(self._labels, self._clock[: len(self._labels)], len(self._tracks)) if relaid else self.view.layout
-        )
-        self.view = View(layout, self._cells, self._clocks[: len(self._tracks)], self._features, self._ends)
+        clocks = len(self._tracks)
+        layout = Layout(self._labels, self._clock[: len(self._labels)], clocks) if relaid else self.view.layout
+        answers = Answers() if relaid else self.view.answers  # columns may have moved
+        self.view = View(layout, self._cells, self._clocks[:clocks], self._features, self._ends, answers)

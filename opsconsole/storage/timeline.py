@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import Block, is_sample, is_stale
 from opsconsole.series.labels import Labels
 
 _TARGET = ("job", "instance")
+_SLICE_MS = 900_000
 
 
 def target_of(labels: Labels) -> Labels:
@@ -51,3 +53,21 @@ def _joined(blocks: Sequence[Block]) -> Block:
         known = is_sample(block.values) | is_stale(block.values)
         values[cells] = np.where(known, block.values, values[cells])
     return Block(tuple(rows), timestamps, values)
+
+
+def recent(samples: SampleSource, now_ms: int, window_ms: int, most_bytes: int) -> tuple[Sequence[Block], int]:
+    """The blocks of the window before ``now_ms``, one a target, and the instant after which they are complete.
+
+    Read newest first, until their values have more than ``most_bytes``.
+    """
+    oldest_ms, start_ms, memory = now_ms - window_ms, now_ms, 0
+    slices: list[Sequence[Block]] = []
+    while start_ms > oldest_ms:
+        next_ms = max(start_ms - _SLICE_MS, oldest_ms)
+        blocks = [block for found in samples.select((), next_ms, start_ms) for block in found.blocks()]
+        memory += sum(block.values.nbytes for block in blocks)
+        if memory > most_bytes:
+            break
+        slices.append(blocks)
+        start_ms = next_ms
+    return join(block for blocks in reversed(slices) for block in blocks), start_ms

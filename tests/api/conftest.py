@@ -13,14 +13,25 @@ from alerts.profile import DEMO
 from alerts.registry import ALERTS
 from opsconsole.alerting.rule import Rule
 from opsconsole.alerting.rulebook import RuleBook
+from opsconsole.ingest.otlp_metrics import OtlpMetricsDecoder
+from opsconsole.ingest.remote_write import RemoteWriteDecoder
 from opsconsole.ingest.scrape import Scraper
 from opsconsole.ingest.target import Target
 from opsconsole.live.hub import Hub
 from opsconsole.operations.console import Console, install
+from opsconsole.operations.ingest import Receivers
 from opsconsole.promql.engine import Engine
 from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
+from opsconsole.storage.clickhouse import ClickHouse
+from opsconsole.storage.commit import CommitPolicy
+from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.head import Head
+from opsconsole.storage.history import History
+from opsconsole.storage.intake import Intake
+from opsconsole.storage.metadata import MetadataStore
+from opsconsole.storage.pushed import PushedStore
+from opsconsole.storage.samples import SampleStore, StoredScrape
 from opsconsole.storage.spans import SpanStore
 
 NOW_MS = 1_764_000_000_000
@@ -57,6 +68,31 @@ def console(span_store: SpanStore, head: Head, settings) -> Iterator[Console]:
     install(console)
     yield console
     install(None)
+
+
+@pytest.fixture
+def pushed_into(console: Console, embedded_engine: ClickHouse) -> Iterator[Console]:
+    """The console with empty receivers over the same engine; ``web`` is scraped, so ``up`` of it is not to be pushed."""
+    for table in ("series", "samples"):
+        embedded_engine.command(f"TRUNCATE TABLE {table}")
+    samples = SampleStore(embedded_engine)
+    samples.append([StoredScrape(NOW_MS, (Labels.of(WEB, __name__="up"),), np.array([1.0]))], batch_id="scraped")
+    pushed = PushedStore(targets=[WEB], scraped=samples.scraped)
+    intake = Intake(
+        pushed, samples, console.clock, CommitPolicy(what="pushed samples", batch=100_000, pending=200_000, delay_s=0.0)
+    )
+    changed = replace(
+        console,
+        engine=Engine(History(Head(), samples, pushed)),
+        receivers=Receivers(
+            intake, RemoteWriteDecoder(intake.roster), OtlpMetricsDecoder(intake.roster, pushed.newest)
+        ),
+        exemplars=ExemplarStore(),
+        metadata=MetadataStore(),
+    )
+    install(changed)
+    yield changed
+    intake.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from opsconsole.api import otlp
+from opsconsole.api import otlp, receive
 from opsconsole.operations.console import install
 from opsconsole.storage.clickhouse import StoreError
 from opsconsole.storage.commit import CommitPolicy
@@ -142,12 +142,12 @@ def test_only_post_is_allowed(pusher):
 
 
 def test_too_many_at_once_are_asked_to_come_again(pusher, monkeypatch):
-    monkeypatch.setattr(otlp, "_places", BoundedSemaphore(1))
-    otlp._places.acquire()
+    monkeypatch.setattr(receive, "_places", BoundedSemaphore(1))
+    receive._places.acquire()
     answer = pusher.post("/v1/traces", b"{}", content_type="application/json")
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     assert "retry in 1 s" in answer.json()["message"]
-    otlp._places.release()
+    receive._places.release()
     assert pusher.post("/v1/traces", b"{}", content_type="application/json").status_code == 200
 
 

@@ -17,15 +17,20 @@ from alerts.registry import ALERTS
 from dashboards.registry import BOARDS
 from opsconsole.alerting.rule import Rule
 from opsconsole.alerting.rulebook import RuleBook
+from opsconsole.ingest.otlp_metrics import OtlpMetricsDecoder
+from opsconsole.ingest.remote_write import RemoteWriteDecoder
 from opsconsole.ingest.scrape import Scraper
 from opsconsole.ingest.target import Target
 from opsconsole.live.hub import Hub
 from opsconsole.operations.console import Console, install
+from opsconsole.operations.ingest import Receivers
 from opsconsole.promql.engine import Engine
 from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
 from opsconsole.storage.clickhouse import ClickHouse
 from opsconsole.storage.head import Head
+from opsconsole.storage.intake import Intake
+from opsconsole.storage.pushed import PushedStore
 from opsconsole.storage.recorder import Recorder
 from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.spans import SpanStore
@@ -62,7 +67,9 @@ class _Nowhere:
 def console(span_store: SpanStore, embedded_engine: ClickHouse, head: Head, db: None) -> Iterator[Console]:
     embedded_engine.command("TRUNCATE TABLE otel_traces")
     clock = ManualClock(NOW_MS)
-    recorder = Recorder(head, SampleStore(embedded_engine))
+    samples = SampleStore(embedded_engine)
+    recorder = Recorder(head, samples)
+    intake = Intake(PushedStore(), samples, clock)
     running = Console(
         clock=clock,
         profile=DEMO,
@@ -74,12 +81,14 @@ def console(span_store: SpanStore, embedded_engine: ClickHouse, head: Head, db: 
         hub=Hub(),
         public_url="http://console.example",
         recorder=recorder,
+        receivers=Receivers(intake, RemoteWriteDecoder(intake.roster), OtlpMetricsDecoder(intake.roster)),
         rules=RuleBook(Rule.of(alert, DEMO) for alert in ALERTS),
     )
     install(running)
     yield running
     install(None)
     recorder.close()
+    intake.close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 
 import numpy as np
 
+from opsconsole.ingest.push import Push
 from opsconsole.ingest.scraped import Scrape
 from opsconsole.series.labels import Labels
 
@@ -39,3 +40,16 @@ def test_samples_that_were_refused_are_shown_with_the_reason(person, console):
 def test_before_the_first_span_the_page_says_where_to_send_them(person):
     text = person.get("/ingest/").text
     assert "pushed over HTTP to http://console.example/v1/traces" in text
+
+
+def test_what_is_pushed_is_counted_and_what_is_refused_is_shown_with_the_reason(person, console):
+    assert "Nothing was pushed yet" in person.get("/ingest/").text
+    intake = console.receivers.intake
+    member = intake.roster.member(Labels.of(__name__="pushed", job="j"))
+    now_ms = console.clock.now_ms()
+    instants = np.array([now_ms, now_ms + 3_600_000], dtype=np.int64)
+    intake.offer(Push([member, member], instants, np.array([1.0, 2.0]))).stored.result(20)
+    text = person.get("/ingest/").text
+    assert "1 series in" in text
+    assert "1 because of future" in text
+    assert "Nothing was pushed yet" not in text

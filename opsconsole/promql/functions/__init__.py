@@ -12,8 +12,8 @@ from .function import Function
 
 FUNCTIONS: dict[str, Function] = {
     # counters and gauges over time
-    "rate": partial(counters.per_counter, function=rates.rate),
-    "increase": partial(counters.per_counter, function=rates.increase),
+    "rate": counters.per_counter,
+    "increase": counters.per_counter,
     "delta": windowed.over(rates.delta),
     "irate": windowed.over(rates.irate),
     "idelta": windowed.over(rates.idelta),

@@ -23,6 +23,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "samples": sum(status.samples for status in targets),
         "recorded": running.recorder.state if running.recorder else None,
         "head": running.recorder.head if running.recorder else None,
+        "pushes": running.receivers.intake.state if running.receivers else None,
+        "pushed": running.receivers.intake.pushed if running.receivers else None,
         "spans": running.spans.state,
         "endpoint": running.public_url,
     }
