@@ -115,6 +115,7 @@ def build() -> Graph:
             exemplars=exemplars,
             metadata=metadata,
             rules=rules,
+            retention=kept,
             channels=channels,
             started_ms=clock.now_ms(),
         )

@@ -20,6 +20,7 @@ from opsconsole.series.matcher import Operator
 from opsconsole.series.stack import Index, Stack
 
 from . import overtime, rates, windows
+from .limits import Budget
 from .plan import Expr, Range, Selector
 from .reach import Reach
 from .select import fetch
@@ -107,18 +108,17 @@ class _Grid:
         samples = self.columns[Column.SAMPLES]
         before = np.zeros((len(samples), samples.shape[1] + 1), dtype=np.intp)
         np.cumsum(samples, axis=1, dtype=np.intp, out=before[:, 1:])
-        return cells(before, self.hi) - cells(before, self.lo)
+        count: Index = cells(before, self.hi) - cells(before, self.lo)
+        return count
 
     @property
     def first(self) -> Index:
         """intp[1 or S, T]: the first bucket of each window that has a sample; any where there is none."""
         filled = self.columns[Column.SAMPLES] > 0
-        last = filled.shape[1] - 1
         if filled.all():
             return self.lo
-        after = np.where(filled, np.arange(filled.shape[1]), last)
-        after = np.minimum.accumulate(after[:, ::-1], axis=1)[:, ::-1]
-        return cells(after, self.lo)
+        after = np.where(filled, np.arange(filled.shape[1]), filled.shape[1] - 1)
+        return cells(np.minimum.accumulate(after[:, ::-1], axis=1)[:, ::-1], self.lo)
 
     @property
     def last(self) -> Index:
@@ -270,12 +270,13 @@ class _Asked:
             if reached_ms < first_ms:
                 parts += ((reached_ms, buckets) for buckets in self._sampled(reached_ms, first_ms, columns))
             if first_ms < last_ms:
-                parts.append((first_ms, self._rolled(first_ms, last_ms, columns)))
+                parts.append((first_ms, self.source.buckets(self.node.matchers, first_ms, last_ms, columns)))
             reached_ms = last_ms
         labels, joined = _joined(
             [((at_ms - start_ms) // BUCKET_MS, buckets) for at_ms, buckets in parts],
             (end_ms - start_ms) // BUCKET_MS,
             columns,
+            self.evaluation.budget,
         )
         hi = (self.ends_ms - start_ms)[np.newaxis] // BUCKET_MS
         lo = hi - self.window_ms // BUCKET_MS
@@ -295,13 +296,6 @@ class _Asked:
         names = [each.value for each in matchers if each.name == METRIC_NAME and each.operator is Operator.EQUAL]
         return f": {quote(names[0])}" if names else ""
 
-    def _rolled(self, start_ms: int, end_ms: int, columns: Sequence[Column]) -> Buckets:
-        budget = self.evaluation.budget
-        buckets = self.source.buckets(self.node.matchers, start_ms, end_ms, columns)
-        budget.select(len(buckets.labels))
-        budget.hold(len(buckets.labels) * buckets.width * len(columns))
-        return buckets
-
     def _sampled(self, start_ms: int, end_ms: int, columns: Sequence[Column]) -> Iterator[Buckets]:
         evaluation = self.evaluation
         places = np.arange(start_ms + BUCKET_MS, end_ms + 1, BUCKET_MS, dtype=np.int64)
@@ -311,7 +305,7 @@ class _Asked:
 
 
 def _joined(
-    parts: Sequence[tuple[int, Buckets]], width: int, columns: Sequence[Column]
+    parts: Sequence[tuple[int, Buckets]], width: int, columns: Sequence[Column], budget: Budget
 ) -> tuple[LabelSets, dict[Column, Values]]:
     """Parts that begin at some of ``width`` buckets, in one; what is in none of them is empty."""
     if len(parts) == 1 and parts[0][1].width == width:
@@ -320,6 +314,7 @@ def _joined(
     for _, part in parts:
         for labels in part.labels:
             rows.setdefault(labels, len(rows))
+    budget.hold(len(rows) * width * len(columns))
     joined = {column: np.full((len(rows), width), column.empty) for column in columns}
     for first, part in parts:
         index = np.fromiter((rows[labels] for labels in part.labels), np.intp, len(part.labels))

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import structlog
 from numpy.typing import NDArray
 
 from opsconsole.promql.limits import LimitExceeded, current
@@ -25,8 +24,6 @@ from opsconsole.series.matcher import Matcher
 
 from .clickhouse import ClickHouse
 from .samples import SampleStore
-
-log = structlog.get_logger(__name__)
 
 _DAY_MS = 86_400_000
 _CLOSED_AFTER_MS = 600_000  # a bucket is past when it ended so long ago; what comes later comes late
@@ -137,7 +134,7 @@ class Rollups:
         width = (end_ms - start_ms) // BUCKET_MS
         ids, labels, condition = self._samples.stored(matchers)
         if not labels:
-            return Buckets(LabelSets(), {column: np.empty((0, width)) for column in columns}, width)
+            return _none(width, columns)
         budget = current()
         most = _MOST_BUCKETS if budget is None else min(_MOST_BUCKETS, budget.limits.samples - budget.held)
         found = self._clickhouse.arrow(
@@ -152,10 +149,13 @@ class Rollups:
             )
         of_row = found["id"].to_numpy()
         present = np.flatnonzero(np.isin(ids, of_row))
-        row = np.searchsorted(ids[present], of_row)
-        if present.size:
-            row = np.minimum(row, present.size - 1)
-        mine = ids[present][row] == of_row if present.size else np.zeros(of_row.size, dtype=bool)
+        if not present.size:
+            return _none(width, columns)
+        if budget is not None:
+            budget.select(present.size)
+            budget.hold(present.size * width * len(columns))
+        row = np.minimum(np.searchsorted(ids[present], of_row), present.size - 1)
+        mine = ids[present][row] == of_row  # the condition may be true for others, too
         ends_ms = found["ends"].to_numpy().astype(np.int64) * 1000
         bucket = (ends_ms - start_ms) // BUCKET_MS - 1
         place = row[mine], bucket[mine]  # of a bucket that stands there twice the last one counts: it has seen more
@@ -224,6 +224,10 @@ class Rollups:
                 if self._until.get(day, 0) > begin_ms:
                     self._until[day] = begin_ms
                     self._whole.discard(day)
+
+
+def _none(width: int, columns: Sequence[Column]) -> Buckets:
+    return Buckets(LabelSets(), {column: np.empty((0, width)) for column in columns}, width)
 
 
 def _earliest(instants_ms: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
