@@ -14,7 +14,7 @@ from opsconsole.operations.exemplars import exemplars
 from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.metadata import Metadata
 
-from . import wire
+from . import numbers, wire
 from .endpoint import endpoint
 from .parameters import FIRST_MS, LAST_MS, Parameters
 
@@ -66,6 +66,6 @@ def _metadata(about: Metadata) -> dict[str, str]:
 def _exemplar(exemplar: Exemplar) -> dict[str, Any]:
     return {
         "labels": exemplar.labels.as_dict(),
-        "value": wire.number(exemplar.value),
+        "value": numbers.number(exemplar.value),
         "timestamp": exemplar.timestamp_ms / 1000,
     }

@@ -12,7 +12,7 @@ from decimal import Decimal
 import numpy as np
 import orjson
 
-from opsconsole.series.block import Timestamps, Values
+from opsconsole.series.block import Mask, Timestamps, Values
 
 _NOT_FINITE = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 _EXPONENT_BELOW, _EXPONENT_FROM = 1e-6, 1e21
@@ -45,12 +45,12 @@ def numbers(values: Values) -> Iterator[list[bytes]]:
 
 def _numbers(values: Values) -> Iterator[list[bytes]]:
     magnitude = np.abs(values)
-    alike = (magnitude >= _ORJSON_PLAIN_FROM) & (magnitude < _ORJSON_PLAIN_BELOW)
+    alike: Mask = (magnitude >= _ORJSON_PLAIN_FROM) & (magnitude < _ORJSON_PLAIN_BELOW)
     alike |= (magnitude == 0) & ~np.signbit(values)
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
-    if (values == np.rint(values)).any():
+    if np.equal(values, np.rint(values)).any():
         text = text.replace(b".0,", b",").replace(b".0]", b"]")
-    as_orjson = alike.all(axis=1).tolist()
+    as_orjson = np.logical_and.reduce(alike, axis=1).tolist()
     for row, digits in enumerate(text[2:-2].split(b"],[")):
         cells = digits.split(b",")
         if not as_orjson[row]:

@@ -92,7 +92,7 @@ def matrix(result: Matrix) -> bytes:
     points = [b""] * (2 * len(heads))
     points[::2] = heads
     rows = []
-    complete = result.present.all(axis=1).tolist()
+    complete = np.logical_and.reduce(result.present, axis=1).tolist()
     for row, (labels, texts) in enumerate(zip(result.labels, numbers(result.values), strict=True)):
         if complete[row]:
             points[1::2] = texts

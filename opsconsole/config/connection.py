@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from http import HTTPStatus
@@ -27,7 +27,7 @@ HEAD_BYTES = 64 << 10
 HEAD_S = 20.0  # from its first byte to its last; also how long a new connection may say nothing
 BODY_BYTES = 64_000_000  # twice what a receiver takes: it refuses the rest in the words of its own protocol
 BODY_PAUSE_S = 30.0  # between two pieces of a body
-IDLE_S = 120.0  # longer than proxies and Go's clients keep a connection, so that they close it first
+IDLE_S = 120  # longer than proxies and Go's clients keep a connection, so that they close it first
 SHORT_BODY = 64 << 10  # no more than uvicorn holds before it stops reading
 PIPELINED = 100
 
@@ -232,7 +232,7 @@ class ToDaphne(asyncio.Protocol):
             os.close(descriptor)
 
 
-def _length(headers: list[tuple[bytes, bytes]]) -> int:
+def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     """Bytes of the body that the headers announce; a chunked one may have any number."""
     for name, value in headers:
         if name == b"content-length":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from daphne.server import Server  # installs the reactor, so before it
 from twisted.internet import reactor
@@ -32,7 +32,7 @@ class Door:
         self._state = ServerState()
         self._config = Config(
             http,
-            ws=partial(ToDaphne, self._adopt),
+            ws=partial(ToDaphne, self._adopt),  # type: ignore[arg-type]  # called as the class would be
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -48,15 +48,19 @@ class Door:
             backlog=BACKLOG,
         )
 
+    @property
+    def _connections(self) -> list[Connection]:
+        return cast("list[Connection]", list(self._state.connections))
+
     async def stop(self) -> None:
         self._server.close()
-        for connection in list(self._state.connections):
+        for connection in self._connections:
             connection.shutdown()
         left = _GRACE_S
-        while any(connection.busy for connection in self._state.connections) and left > 0:
+        while any(connection.busy for connection in self._connections) and left > 0:
             await asyncio.sleep(_LOOK_EVERY_S)
             left -= _LOOK_EVERY_S
-        for connection in list(self._state.connections):
+        for connection in self._connections:
             if connection.busy:
                 connection.cancel()
             else:

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
@@ -60,14 +60,14 @@ class Handler(ASGIHandler):
         request, refusal = self.create_request(scope, BytesIO(body))
         if request is None:
             return _plainly(refusal)
-        request.cancelled = cancelled  # see ``opsconsole.api.gone``
+        request.cancelled = cancelled  # type: ignore[attr-defined]  # see ``opsconsole.api.gone``
         return _plainly(self._respond(request))
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
         try:
             if "HTTP_AUTHORIZATION" in request.META and (match := self._machines_view(request.path_info)):
                 request.resolver_match = match
-                return self._for_machine(request)
+                return cast("HttpResponseBase", self._for_machine(request))  # as the view is: synchronous
             return self.get_response(request)
         finally:
             close_old_connections()  # the signals that do this elsewhere are sent in another thread
@@ -81,8 +81,7 @@ class Handler(ASGIHandler):
 
 
 def _view(request: HttpRequest) -> HttpResponseBase:
-    match = request.resolver_match
-    assert match is not None  # noqa: S101 - ``_respond`` has just set it
+    match = cast("ResolverMatch", request.resolver_match)  # ``_respond`` has just set it
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     return response
 

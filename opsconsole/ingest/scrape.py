@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -179,7 +180,7 @@ class Scraper:
                     if len(body) > self._limits.scrape_bytes:
                         raise self._too_large()
         except aiohttp.ClientError as error:
-            raise ScrapeFailed(f"cannot be reached: {_one_line(error)}") from None
+            raise ScrapeFailed(f"cannot be reached: {_reason(error)}") from None
         headers = response.headers
         return _Answer(bytes(body), headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
 
@@ -236,7 +237,12 @@ class _Layout:
     complete: Sequence[Labels]
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: aiohttp.ClientError) -> str:
+    """One line; in the system's words where it is the system that says so."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        known = cause.errno is not None and cause.errno > 0  # names that cannot be resolved have numbers of their own
+        return os.strerror(cause.errno or 0) if known else cause.strerror or str(cause)
     return (str(error) or type(error).__name__).split("\n", 1)[0]
 
 
@@ -244,9 +250,9 @@ def _notes(exposition: Exposition) -> Sequence[str]:
     notes = []
     if exposition.timestamps is not None:
         dated = int((exposition.timestamps != NO_TIMESTAMP).sum())
-        notes.append(f"{dated:,} samples have a timestamp of their own; they are kept at the instant of the scrape")
+        notes.append(f"samples with a timestamp of their own, kept at the instant of the scrape: {dated:,}")
     if exposition.duplicates:
-        notes.append(f"{exposition.duplicates:,} samples were left out: their series stands further up already")
+        notes.append(f"samples left out because their series stands further up already: {exposition.duplicates:,}")
     if exposition.long_exemplars:
-        notes.append(f"{exposition.long_exemplars:,} exemplars were left out: their labels are over 128 characters")
+        notes.append(f"exemplars left out because their labels are over 128 characters: {exposition.long_exemplars:,}")
     return tuple(notes)

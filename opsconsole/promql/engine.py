@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, is_sample
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, LabelSets, derived
 
 from . import literal
 from .annotations import Annotations
@@ -21,6 +21,7 @@ from .parse import parse
 from .plan import Kind, Range, Subquery, Text
 from .result import Matrix, Samples, Scalar, String
 from .select import sampled
+from .shared import Shared
 from .source import SampleSource
 from .vector import Vector
 
@@ -30,10 +31,18 @@ LOOKBACK_MS = 300_000
 class Engine:
     """Answers PromQL with the semantics of Prometheus 3 over whatever the source holds."""
 
-    def __init__(self, source: SampleSource, *, lookback_ms: int = LOOKBACK_MS, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        source: SampleSource,
+        *,
+        lookback_ms: int = LOOKBACK_MS,
+        limits: Limits | None = None,
+        shared: Shared | None = None,
+    ) -> None:
         self._source = source
         self._lookback_ms = lookback_ms
         self._limits = limits or Limits()
+        self._shared = shared
 
     @property
     def limits(self) -> Limits:
@@ -43,6 +52,10 @@ class Engine:
     def looking_back(self, lookback_ms: int) -> Engine:
         """The same, to which a sample counts for so long."""
         return Engine(self._source, lookback_ms=lookback_ms, limits=self._limits)
+
+    def together(self, queries: Collection[str]) -> Engine:
+        """The same, for one round of these queries, whose work in common is done once.  For one thread."""
+        return Engine(self._source, lookback_ms=self._lookback_ms, limits=self._limits, shared=Shared(queries))
 
     def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar | String:
         """The value at one instant: a matrix with T = 1, or for a range vector its samples.
@@ -115,7 +128,9 @@ class Engine:
 
     def _evaluation(self, query: str, steps: Timestamps, end_ms: int, step_ms: int, budget: Budget) -> Evaluation:
         start_ms, annotations = int(steps[0]), Annotations(query)
-        return Evaluation(self._source, steps, start_ms, end_ms, step_ms, self._lookback_ms, annotations, budget)
+        return Evaluation(
+            self._source, steps, start_ms, end_ms, step_ms, self._lookback_ms, annotations, budget, self._shared
+        )
 
 
 @contextmanager
@@ -137,9 +152,13 @@ def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matr
 
 
 def _by_labels(matrix: Matrix) -> Matrix:
-    order = sorted(range(len(matrix.labels)), key=matrix.labels.__getitem__)
-    labels = [matrix.labels[row] for row in order]
+    order, labels = derived(matrix.labels, "sorted", _sorted)
     return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
+
+
+def _sorted(labels: Sequence[Labels]) -> tuple[list[int], LabelSets]:
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    return order, LabelSets(labels[row] for row in order)
 
 
 def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:

@@ -22,6 +22,7 @@ from .limits import Budget
 from .literal import is_label_name, quoted
 from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text, start
 from .select import fetch, shifted
+from .shared import Shared
 from .source import SampleSource
 from .vector import Vector
 
@@ -36,7 +37,7 @@ class Evaluation:
     ``steps``: int64[T], Unix milliseconds, ascending.  ``start_ms``, ``end_ms``: what ``@ start()`` and ``@ end()`` mean.
     ``annotations`` collects the remarks on the answer.
     ``step_ms``: between instants of the whole query, 0 for an instant query.
-    ``budget``: every step of the work asks it first.
+    ``budget``: every step of the work asks it first.  ``shared``: what other queries of the same round found out.
     """
 
     source: SampleSource
@@ -47,6 +48,7 @@ class Evaluation:
     lookback_ms: int
     annotations: Annotations
     budget: Budget
+    shared: Shared | None = None
 
     def vector(self, node: Expr) -> Vector:
         """Raises ``PromQLError`` for an expression that is no instant vector."""
@@ -94,20 +96,20 @@ class Evaluation:
         """The function over the windows of a range vector, under the labels of its series."""
         if (rolled := rollup.over(self, node, function)) is not None:
             return rolled
-        ends, stacks = self.fetched(node)
+        ends, window_ms, stacks = self.fetched(node)
         parts = []
         for stack in stacks:
             self.budget.hold(len(stack.labels) * ends.size)
-            values, present = windows.over(stack, ends, node.window_ms, function, self.budget.check)
+            values, present = windows.over(stack, ends, window_ms, function, self.budget.check)
             parts.append(Vector(stack.labels, values, present))
         return Vector.joined(parts, self.steps.size)
 
-    def fetched(self, node: Expr) -> tuple[Timestamps, list[Stack]]:
-        """(where the windows of a range vector end, its series)."""
+    def fetched(self, node: Expr) -> tuple[Timestamps, int, list[Stack]]:
+        """(where the windows of a range vector end, how long they are, its series)."""
         if not isinstance(node, Range | Subquery):
             raise PromQLError(f"expected a range vector, not a {node.kind.value}")
         ends = self.shifted(node)
-        return ends, self._stacks(node, ends)
+        return ends, node.window_ms, self._stacks(node, ends)
 
     def sample_times(self, node: Selector) -> Vector:
         """When the samples of a selector were taken, in Unix seconds."""

@@ -293,9 +293,9 @@ def _take(totals: Values, sums: Values, clock: Index, group: Index, ticks: Ticks
     totals[groups] += summation.runs(grown[order], begins)
 
 
-def _count(counts: Values, runs: _Runs, sizes: Values, enough: Mask) -> None:
+def _count(counts: Values, runs: _Runs, sizes: Index, enough: Mask) -> None:
     """Count the series of each run in its group, where the windows of its clock have samples enough."""
-    always = enough.all(axis=1)
+    always: Mask = np.logical_and.reduce(enough, axis=1)
     everywhere = np.bincount(runs.group, sizes * always[runs.clock], minlength=len(counts))
     counts += everywhere[:, np.newaxis]
     for number in np.flatnonzero(~always).tolist():

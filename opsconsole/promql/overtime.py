@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from opsconsole.series.block import Mask, Values
+from opsconsole.series.stack import Index
 
 from .summation import PrefixSums
-from .windows import Index, Windows, cells
+from .windows import Windows, cells
 
 
 def total(windows: Windows) -> tuple[Values, Mask]:

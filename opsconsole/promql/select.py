@@ -40,7 +40,7 @@ def fetch(
     found = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
     stacks = [samples for samples in found if isinstance(samples, Stack)]
     blocks = [samples for samples in found if isinstance(samples, Block) and samples.labels and samples.timestamps.size]
-    budget.select(sum(len(samples.labels) for samples in (*stacks, *blocks)))
+    budget.select(sum(len(stack.labels) for stack in stacks) + sum(len(block.labels) for block in blocks))
     budget.hold(sum(stack.size for stack in stacks) + sum(block.values.size for block in blocks))
     return [*stacks, *stacked(joined(blocks, budget))]
 

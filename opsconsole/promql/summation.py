@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import Mask, Values
+from opsconsole.series.stack import Index
 
-from .windows import Index, cells
+from .windows import cells
 
 _CANCELLING = 0.1  # below this share of the sum of magnitudes, plain addition may have lost digits
 _NEAR_OVERFLOW = 1e290

@@ -78,11 +78,11 @@ class Vector:
             labels, one_name = derived(self.labels, "without metric", _nameless)
             vector = Vector(labels, self.values, self.present)
             return vector if one_name else merged(vector)  # what was different under one name stays different
-        labels = [
+        partly = [
             each.without_metric() if nameless else each
             for each, nameless in zip(self.labels, self.nameless.tolist(), strict=True)
         ]
-        return merged(Vector(labels, self.values, self.present))
+        return merged(Vector(partly, self.values, self.present))
 
 
 def _nameless(labels: Sequence[Labels]) -> tuple[LabelSets, bool]:

@@ -67,7 +67,8 @@ def cells(rows: NDArray[Cell], index: NDArray[Any]) -> NDArray[Cell]:
     if index.shape[0] == 1:
         return rows[:, index[0]]
     if rows.shape[0] == 1:
-        return rows[0][index]
+        picked: NDArray[Cell] = rows[0][index]
+        return picked
     # Addressed as one row: many times faster than numpy's own way to take along an axis.
     begin = np.arange(0, rows.size, rows.shape[1])[:, np.newaxis]
     return rows.reshape(-1).take(index + begin)
@@ -108,9 +109,9 @@ def latest(stack: Stack, at_ms: Timestamps, lookback_ms: int) -> tuple[Values, M
     cell = np.maximum(newest, 0)
     taken = cells(stack.clocks, cell)
     recent = (newest >= 0) & (taken > at_ms - lookback_ms)
-    for clock, ends in stack.ends.items():
+    for number, ends in stack.ends.items():
         ended = np.searchsorted(ends, at_ms, side="right") - 1
-        recent[clock] &= ~((ended >= 0) & (ends[np.maximum(ended, 0)] > taken[clock]))
+        recent[number] &= ~((ended >= 0) & (ends[np.maximum(ended, 0)] > taken[number]))
     values = np.empty((len(stack.labels), at_ms.size))
     for part, clock in _by_clock(stack, at_ms.size):
         values[part] = cells(stack.cells[stack.rows[part]], cell[clock])

@@ -109,7 +109,7 @@ class Stack:
     @property
     def size(self) -> int:
         """How many cells its series have."""
-        return len(self.rows) * self.cells.shape[1]
+        return len(self.rows) * int(self.cells.shape[1])
 
     @cached_property
     def traits(self) -> Traits:

@@ -54,8 +54,7 @@ class Features:
             self.falls[rows[fell]] += 1
             fell = fell[self.falls[rows[fell]] <= _FALLS]
             self._add(Resets(rows[fell], np.full(fell.size, column), before[fell]))
-        with np.errstate(invalid="ignore"):
-            broken = (values - np.floor(values) != 0) | (np.abs(values) > _WHOLE)
+        broken = _broken(values)
         if broken.any():
             self.whole[rows[broken]] = False
         self.last[rows] = values
@@ -69,9 +68,7 @@ class Features:
         sampled = is_sample(values)
         gap = ~sampled
         self.last_gap[rows] = np.where(gap.any(axis=1), stop - 1 - gap[:, ::-1].argmax(axis=1), -1)
-        with np.errstate(invalid="ignore"):
-            broken = (values - np.floor(values) != 0) | (np.abs(values) > _WHOLE)
-        self.whole[rows] = ~(broken & sampled).any(axis=1)
+        self.whole[rows] = ~(_broken(values) & sampled).any(axis=1)
         gapped = np.flatnonzero(gap.any(axis=1))
         if gapped.size:  # a gap repeats the sample before it, so that nothing falls in it
             newest = np.maximum.accumulate(np.where(sampled[gapped], np.arange(stop - start), 0), axis=1)
@@ -86,7 +83,7 @@ class Features:
 
     def alive(self, cells: Values, rows: Index, start: int, stop: int) -> Mask:
         """bool: which of ``rows`` hold a sample in the cells ``start:stop``."""
-        alive: Mask = is_sample(cells[rows, start:stop]).any(axis=1)
+        alive: Mask = np.logical_or.reduce(is_sample(cells[rows, start:stop]), axis=1)
         return alive
 
     def _add(self, new: Resets) -> None:
@@ -98,3 +95,10 @@ class Features:
                 np.concatenate([old.column, new.column]),
                 np.concatenate([old.lost, new.lost]),
             )
+
+
+def _broken(values: Values) -> Mask:
+    """Which are no whole numbers that add up exactly."""
+    with np.errstate(invalid="ignore"):
+        broken: Mask = np.not_equal(values - np.floor(values), 0) | (np.abs(values) > _WHOLE)
+    return broken

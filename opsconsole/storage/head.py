@@ -164,7 +164,12 @@ class Head:
         memory = 0
         while start_ms > oldest_ms:
             next_ms = max(start_ms - _LOAD_SLICE_MS, oldest_ms)
-            blocks = [block for found in samples.select((), next_ms, start_ms) for block in by_target(found)]
+            blocks = [
+                block
+                for found in samples.select((), next_ms, start_ms)
+                for whole in found.blocks()
+                for block in by_target(whole)
+            ]
             memory += sum(block.values.nbytes for block in blocks)
             if memory > self._limits.memory_bytes // 2:  # room for rows that come and go, and for growing
                 break
@@ -212,7 +217,7 @@ class Head:
             some = sampled[rows].any(axis=0)  # the other columns are of scrapes that failed
             ended = block.timestamps[~some & is_stale(values).any(axis=0)]
             if some.any():
-                labels = [block.labels[row] for row in rows]
+                labels = [block.labels[row] for row in rows.tolist()]
                 known.slab.load(track, labels, block.timestamps[some], values[:, some], ended)
         known.series = len(block.labels)
         known.newest_ms = int(block.timestamps[-1])

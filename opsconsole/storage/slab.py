@@ -97,7 +97,8 @@ class _Known:
 
     @property
     def last_gap(self) -> Index:
-        return self.features.last_gap[self.picked.rows] - self.columns.start
+        last_gap: Index = self.features.last_gap[self.picked.rows] - self.columns.start
+        return last_gap
 
     @property
     def whole(self) -> Mask:
@@ -121,7 +122,9 @@ class _Known:
 
 
 class Slab:
-    """One writer at a time."""
+    """One writer at a time; ``view`` is for everybody."""
+
+    view: View
 
     def __init__(self) -> None:
         self._labels: list[Labels] = []
@@ -144,7 +147,7 @@ class Slab:
     @property
     def memory_bytes(self) -> int:
         """Of the rows in use; memory behind them was never touched."""
-        return len(self._labels) * self._cells.shape[1] * 8 + len(self._tracks) * self._clocks.shape[1] * 8
+        return 8 * int(len(self._labels) * self._cells.shape[1] + len(self._tracks) * self._clocks.shape[1])
 
     @property
     def columns(self) -> int:

@@ -49,7 +49,9 @@ def _joined(blocks: Sequence[Block]) -> Block:
     timestamps = np.unique(np.concatenate([block.timestamps for block in blocks]))
     values = np.full((len(rows), len(timestamps)), np.nan)
     for block in blocks:
-        cells = np.ix_([rows[labels] for labels in block.labels], np.searchsorted(timestamps, block.timestamps))
+        cells = np.ix_(
+            np.array([rows[labels] for labels in block.labels]), np.searchsorted(timestamps, block.timestamps)
+        )
         known = is_sample(block.values) | is_stale(block.values)
         values[cells] = np.where(known, block.values, values[cells])
     return Block(tuple(rows), timestamps, values)

@@ -37,7 +37,7 @@ SMS = Labels.of(job="shop", queue="sms")
         pytest.param(0, 90, "x.x.x.x....", "FFFFFFFFFF-", id="it flaps under one incident while kept"),
     ],
 )
-def test_a_rule_walks_as_in_prometheus(make_rule, play, hold_s, keep_s, script, states):  # noqa: PLR0917
+def test_a_rule_walks_as_in_prometheus(make_rule, play, hold_s, keep_s, script, states):
     assert play(make_rule(hold_s, keep_s), script)[0] == states
 
 

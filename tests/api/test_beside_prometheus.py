@@ -314,10 +314,9 @@ def test_promtool_reads_the_same(
 
 
 def _read(printed: str, output: str) -> Any:
-    """What ``promtool`` prints, with its floats rounded to ten digits."""
-    if output == "json" and printed:
-        return json.loads(printed, parse_float=lambda text: f"{float(text):.10g}")
-    return re.sub(r"-?\d+\.\d+(?:e[-+]\d+)?", lambda number: f"{float(number[0]):.10g}", printed)
+    """What ``promtool`` prints, with its floats rounded to ten digits, also those in texts."""
+    rounded = re.sub(r"-?\d+\.\d+(?:e[-+]\d+)?", lambda number: f"{float(number[0]):.10g}", printed)
+    return json.loads(rounded) if output == "json" and rounded else rounded
 
 
 def _body(answer: httpx.Response) -> Any:

@@ -110,9 +110,7 @@ def test_a_truncated_body_is_refused_and_the_next_one_taken(pusher, console):
         (bytes(32_000_001), "application/json", "", 413, "send smaller batches"),
     ],
 )
-def test_what_cannot_be_taken_is_refused_in_one_line(  # noqa: PLR0917  a table's columns
-    pusher, body, content_type, encoding, status, sentence
-):
+def test_what_cannot_be_taken_is_refused_in_one_line(pusher, body, content_type, encoding, status, sentence):
     headers = {"content-encoding": encoding} if encoding else {}
     answer = pusher.post("/v1/traces", body, content_type=content_type, headers=headers)
     assert answer.status_code == status

@@ -192,9 +192,7 @@ def test_exemplars_and_metadata_are_kept(pusher, pushed_into):
         (bytes(32_000_001), PROTOBUF, "snappy", 413, "send smaller batches"),
     ],
 )
-def test_what_is_no_request_is_refused_in_one_line(  # noqa: PLR0917  a table's columns
-    pusher, pushed_into, body, content_type, encoding, status, sentence
-):
+def test_what_is_no_request_is_refused_in_one_line(pusher, pushed_into, body, content_type, encoding, status, sentence):
     answer = pusher.post("/api/v1/write", body, content_type=content_type, headers={"content-encoding": encoding})
     assert (answer.status_code, answer["Content-Type"]) == (status, "text/plain; charset=utf-8")
     text = answer.content.decode()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from opsconsole.series.block import Timestamps
 from opsconsole.series.labels import Labels, derived, quote
+from opsconsole.series.matcher import Matcher
 
 from .. import growth, rates, rollup
 from ..plan import Aggregate, Call, Expr, Range, start
@@ -23,25 +25,36 @@ _SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 def per_counter(evaluation: Evaluation, node: Call) -> Vector:
     """With a remark where the name of a series is not that of a counter."""
     (over,) = node.args
-    result = rollup.over(evaluation, over, rates.rate if node.function == "rate" else rates.increase)
-    if result is None:
-        result = _per_series(evaluation, node)
+    rolled = rollup.over(evaluation, over, rates.rate if node.function == "rate" else rates.increase)
+    result = rolled or _shared(evaluation, node, over) or _each(evaluation, node, over)
     if names := derived(result.labels, "no counters", _no_counters):
-        answered = np.logical_or.reduce(result.present, axis=1)
-        _remark(
-            evaluation, over, names & {one.metric for one, some in zip(result.labels, answered, strict=True) if some}
-        )
+        if len(names) > 1:
+            answered = np.logical_or.reduce(result.present, axis=1)
+            names &= {one.metric for one, some in zip(result.labels, answered, strict=True) if some}
+        if result.present.any():
+            _remark(evaluation, over, names)
     return result.without_metric()
 
 
-def _per_series(evaluation: Evaluation, node: Call) -> Vector:
+def _each(evaluation: Evaluation, node: Call, over: Expr) -> Vector:
+    ends, window_ms, stacks = evaluation.fetched(over)
+    asked = _windowing(evaluation, node, ends, window_ms)
     parts = []
-    ends, stacks = evaluation.fetched(node.args[0])
-    asked = _windowing(evaluation, node, ends)
     for stack in stacks:
         evaluation.budget.hold(len(stack.labels) * ends.size)
         parts.append(Vector(stack.labels, *growth.each(stack, asked)))
     return Vector.joined(parts, ends.size)
+
+
+def _shared(evaluation: Evaluation, node: Call, over: Expr) -> Vector | None:
+    if evaluation.shared is None or not isinstance(over, Range):
+        return None
+
+    def whole(matchers: Sequence[Matcher]) -> Vector:
+        every = replace(over.selector, matchers=tuple(matchers))
+        return _each(evaluation, node, replace(over, selector=every))
+
+    return evaluation.shared.growth(node, over, evaluation.steps, whole)
 
 
 def summed(evaluation: Evaluation, node: Aggregate) -> Vector | None:
@@ -54,21 +67,22 @@ def summed(evaluation: Evaluation, node: Aggregate) -> Vector | None:
     (over,) = call.args
     if not isinstance(over, Range) or rollup.answers(evaluation, over):
         return None
-    ends, stacks = evaluation.fetched(over)
+    if evaluation.shared is not None and evaluation.shared.wants(call, over, evaluation.steps.size):
+        return None
+    ends, window_ms, stacks = evaluation.fetched(over)
     if not growth.one_name(stacks):
         return None
     evaluation.budget.hold(sum(len(stack.labels) for stack in stacks) * ends.size)  # as when each had its rate
-    sums = growth.summed(stacks, node.grouping, _windowing(evaluation, call, ends))
+    sums = growth.summed(stacks, node.grouping, _windowing(evaluation, call, ends, window_ms))
     present = sums.counts > 0
     if present.any():
         _remark(evaluation, over, _no_counters(stacks[0].labels[:1]))
     return Vector(sums.labels, sums.values / sums.counts if node.operator == "avg" else sums.values, present)
 
 
-def _windowing(evaluation: Evaluation, node: Call, ends: Timestamps) -> growth.Windowing:
-    (over,) = node.args
-    seconds = over.window_ms / 1000 if node.function == "rate" else 1.0
-    return growth.Windowing(ends, over.window_ms, seconds, evaluation.budget.check)
+def _windowing(evaluation: Evaluation, node: Call, ends: Timestamps, window_ms: int) -> growth.Windowing:
+    seconds = window_ms / 1000 if node.function == "rate" else 1.0
+    return growth.Windowing(ends, window_ms, seconds, evaluation.budget.check)
 
 
 def _no_counters(labels: Sequence[Labels]) -> frozenset[str]:
