@@ -44,6 +44,15 @@ HEAD_MEMORY = env.str("OPSCONSOLE_HEAD_MEMORY", default=str(192 << 20))
 HEAD_SERIES = env.str("OPSCONSOLE_HEAD_SERIES", default="200000")
 """Scraped series that are kept in memory; further ones are refused."""
 
+SAMPLES_DAYS = env.int("OPSCONSOLE_SAMPLES_DAYS", default=30)
+"""How long every sample is kept."""
+
+ROLLUPS_DAYS = env.int("OPSCONSOLE_ROLLUPS_DAYS", default=400)
+"""How long five-minute rollups of them are kept."""
+
+TRACES_DAYS = env.int("OPSCONSOLE_TRACES_DAYS", default=7)
+"""How long traces are kept."""
+
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'records.sqlite3'}")
 REDIS_URL = env.str("REDIS_URL", default="")
 

@@ -41,6 +41,7 @@ from opsconsole.storage.metadata import MetadataStore
 from opsconsole.storage.pushed import PushedStore
 from opsconsole.storage.recorder import Recorder
 from opsconsole.storage.remote import RemoteEngine
+from opsconsole.storage.rollups import Rollups
 from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.schema import NewerSchema
 from opsconsole.storage.spans import SpanStore
@@ -48,6 +49,7 @@ from opsconsole.storage.spans import SpanStore
 from . import env
 from .error import StartError
 from .evaluator import Evaluator
+from .roller import Roller
 from .server import Service
 
 _DIGITS = 19  # fewer fit 63 bits
@@ -66,6 +68,7 @@ def build() -> Graph:
     """Everything the environment asks for, not running yet.  Raises ``StartError``."""
     profile = _profile()
     limits, head_limits = _query_limits(), _head_limits()
+    kept = _retention()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
     with ExitStack() as stores:
@@ -74,8 +77,9 @@ def build() -> Graph:
         except (FolderInUse, NewerSchema, StoreError, ValueError) as error:
             raise StartError(str(error)) from error
         stores.callback(clickhouse.close)
-        retention.apply(retention.Retention(), clickhouse)
+        retention.apply(kept, clickhouse)
         samples = SampleStore(clickhouse)
+        rollups = Rollups(clickhouse, samples, samples_days=kept.samples_days)
         head = Head(head_limits)
         head.load(samples.of_scrapes(), clock.now_ms())
         pushed = PushedStore(targets=[target.labels for target in targets], scraped=samples.scraped)
@@ -88,7 +92,7 @@ def build() -> Graph:
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
-        history = History(head, samples, pushed, moved=samples.moved)
+        history = History(head, samples, pushed, moved=samples.moved, rollups=rollups)
         engine = _remote(limits) or Engine(history, limits=limits, at_hand=history.at_hand)
         if isinstance(engine, RemoteEngine):
             stores.callback(engine.close)
@@ -114,11 +118,19 @@ def build() -> Graph:
             exemplars=exemplars,
             metadata=metadata,
             rules=rules,
+            retention=kept,
             channels=channels,
             started_ms=clock.now_ms(),
         )
         delivery = Delivery(channels, clock)
-        services = (relay, delivery, console.scraper, Evaluator(console, relay, delivery), Tick(console))
+        services = (
+            relay,
+            delivery,
+            console.scraper,
+            Roller(rollups, clock),
+            Evaluator(console, relay, delivery),
+            Tick(console),
+        )
         install(console)
         return Graph(console, services, stores.pop_all())
 
@@ -152,6 +164,13 @@ def _number(name: str, text: str, unit: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text)):
         raise StartError(f"{name} is {text!r}; say a number of {unit} above 0, in digits alone")
     return int(text)
+
+
+def _retention() -> retention.Retention:
+    try:
+        return retention.Retention(env.SAMPLES_DAYS, env.ROLLUPS_DAYS, env.TRACES_DAYS)
+    except ValueError as error:
+        raise StartError(f"OPSCONSOLE_…_DAYS: {error}") from None
 
 
 def _remote(limits: Limits) -> RemoteEngine | None:

@@ -192,6 +192,11 @@ class Head:
             self._complete_from_ms = max(self._complete_from_ms, start_ms)
 
     @property
+    def complete_from_ms(self) -> int:
+        """Every sample after that is here; it only ever moves on."""
+        return self._complete_from_ms
+
+    @property
     def state(self) -> HeadState:
         with self._writing:
             return HeadState(

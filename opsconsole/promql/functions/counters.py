@@ -12,7 +12,7 @@ from opsconsole.series.block import Timestamps
 from opsconsole.series.labels import Labels, derived, quote
 from opsconsole.series.matcher import Matcher
 
-from .. import growth
+from .. import growth, rates, rollup
 from ..plan import Aggregate, Call, Expr, Range, start
 from ..vector import Vector
 
@@ -25,7 +25,8 @@ _SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 def per_counter(evaluation: Evaluation, node: Call) -> Vector:
     """With a remark where the name of a series is not that of a counter."""
     (over,) = node.args
-    result = _shared(evaluation, node, over) or _each(evaluation, node, over)
+    rolled = rollup.over(evaluation, over, rates.rate if node.function == "rate" else rates.increase)
+    result = rolled or _shared(evaluation, node, over) or _each(evaluation, node, over)
     if names := derived(result.labels, "no counters", _no_counters):
         if len(names) > 1:
             answered = np.logical_or.reduce(result.present, axis=1)
@@ -64,7 +65,7 @@ def summed(evaluation: Evaluation, node: Aggregate) -> Vector | None:
     if node.operator not in ("sum", "avg") or not isinstance(call, Call) or call.function not in ("rate", "increase"):
         return None
     (over,) = call.args
-    if not isinstance(over, Range):
+    if not isinstance(over, Range) or rollup.answers(evaluation, over):
         return None
     if evaluation.shared is not None and evaluation.shared.wants(call, over, evaluation.steps.size):
         return None
