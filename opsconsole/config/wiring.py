@@ -50,7 +50,6 @@ from .error import StartError
 from .evaluator import Evaluator
 from .server import Service
 
-
 _DIGITS = 19  # fewer fit 63 bits
 
 
