@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, is_sample
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, LabelSets, derived
 
 from . import literal, small
 from .annotations import Annotations
@@ -22,6 +22,7 @@ from .parse import parse
 from .plan import Expr, Kind, Range, Subquery, Text
 from .result import Matrix, Samples, Scalar, String
 from .select import sampled
+from .shared import Shared
 from .source import SampleSource
 from .vector import Vector
 
@@ -39,6 +40,7 @@ class Engine:
         limits: Limits | None = None,
         at_hand: SampleSource | None = None,
         plan_of: Callable[[str], Expr] = parse,
+        shared: Shared | None = None,
     ) -> None:
         """``at_hand``: the same source, which raises ``PromQLError`` instead of looking for anything."""
         self._source = source
@@ -46,6 +48,7 @@ class Engine:
         self._limits = limits or Limits()
         self._at_hand = at_hand
         self._plan_of = plan_of
+        self._shared = shared
 
     @property
     def limits(self) -> Limits:
@@ -68,6 +71,10 @@ class Engine:
             at_hand=self._at_hand,
             plan_of=self._plan_of,
         )
+
+    def together(self, queries: Collection[str]) -> Engine:
+        """The same, for one round of these queries, whose work in common is done once.  For one thread."""
+        return Engine(self._source, lookback_ms=self._lookback_ms, limits=self._limits, shared=Shared(queries))
 
     def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar | String:
         """The value at one instant: a matrix with T = 1, or for a range vector its samples.
@@ -140,7 +147,9 @@ class Engine:
 
     def _evaluation(self, query: str, steps: Timestamps, end_ms: int, step_ms: int, budget: Budget) -> Evaluation:
         start_ms, annotations = int(steps[0]), Annotations(query)
-        return Evaluation(self._source, steps, start_ms, end_ms, step_ms, self._lookback_ms, annotations, budget)
+        return Evaluation(
+            self._source, steps, start_ms, end_ms, step_ms, self._lookback_ms, annotations, budget, self._shared
+        )
 
 
 @contextmanager
@@ -164,9 +173,13 @@ def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matr
 def _by_labels(matrix: Matrix) -> Matrix:
     if len(matrix.labels) < 2:
         return matrix
-    order = sorted(range(len(matrix.labels)), key=matrix.labels.__getitem__)
-    labels = [matrix.labels[row] for row in order]
+    order, labels = derived(matrix.labels, "sorted", _sorted)
     return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
+
+
+def _sorted(labels: Sequence[Labels]) -> tuple[list[int], LabelSets]:
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    return order, LabelSets(labels[row] for row in order)
 
 
 def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:

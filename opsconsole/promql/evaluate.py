@@ -22,6 +22,7 @@ from .limits import Budget
 from .literal import is_label_name, quoted
 from .plan import Aggregate, Binary, Call, Expr, Kind, Negate, Number, Range, Selector, Subquery, Text, start
 from .select import fetch, shifted
+from .shared import Shared
 from .source import SampleSource
 from .vector import Vector
 
@@ -36,7 +37,7 @@ class Evaluation:
     ``steps``: int64[T], Unix milliseconds, ascending.  ``start_ms``, ``end_ms``: what ``@ start()`` and ``@ end()`` mean.
     ``annotations`` collects the remarks on the answer.
     ``step_ms``: between instants of the whole query, 0 for an instant query.
-    ``budget``: every step of the work asks it first.
+    ``budget``: every step of the work asks it first.  ``shared``: what other queries of the same round found out.
     """
 
     source: SampleSource
@@ -47,6 +48,7 @@ class Evaluation:
     lookback_ms: int
     annotations: Annotations
     budget: Budget
+    shared: Shared | None = None
 
     def vector(self, node: Expr) -> Vector:
         """Raises ``PromQLError`` for an expression that is no instant vector."""

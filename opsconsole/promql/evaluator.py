@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from opsconsole.series.labels import Labels
@@ -41,6 +41,10 @@ class Evaluator(Protocol):
 
     def looking_back(self, lookback_ms: int) -> Evaluator:
         """The same, to which a sample counts for so long."""
+        ...
+
+    def together(self, queries: Collection[str]) -> Evaluator:
+        """The same, for one round of these queries, whose work in common may be done once.  For one thread."""
         ...
 
     def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar | String:

@@ -348,6 +348,22 @@ def test_with_metrics_url_everything_is_answered_by_that_server(
     assert [alert["labels"]["job"] for alert in down["alerts"]] == ["shop"]
 
 
+def test_a_console_may_show_what_another_has_scraped(
+    serve: Callable[..., Running], service: Service, eventually: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The same answers, whole, as of the console that scraped; what it alone knows is not made up by the other."""
+    one = serve("--target", f"web={service.url}")
+    eventually(lambda: one.query("visits_total"), what="the counter is scraped")
+    two = serve(data_dir=tmp_path / "two", METRICS_URL=one.url.replace("//", f"//any:{TOKEN}@"))
+    now_s = time.time()
+    for query in ("visits_total", "up", "up[30s]", "rate(visits_total[1m])", "scrape_samples_scraped + 1"):
+        assert two.query(query, now_s) == one.query(query, now_s), query
+    service.body = b"# TYPE visits_total counter\nvisits_total 5\n"
+    eventually(lambda: two.query("visits_total == 5"), what="the next scrape is seen by both")
+    targets = httpx.get(f"{two.url}/api/v1/targets", headers=READ).json()["data"]["activeTargets"]
+    assert targets == []
+
+
 @pytest.mark.django_db
 def test_a_board_is_filled_from_metrics_url(prometheus: str) -> None:
     nothing = cast("Any", None)
