@@ -38,6 +38,21 @@ QUERY_POINTS = env.int("OPSCONSOLE_QUERY_POINTS", default=11_000)
 QUERY_SECONDS = env.float("OPSCONSOLE_QUERY_SECONDS", default=30.0)
 """How long a query may take."""
 
+HEAD_MEMORY = env.str("OPSCONSOLE_HEAD_MEMORY", default=str(192 << 20))
+"""Bytes that the recent samples of scraped series may take in memory."""
+
+HEAD_SERIES = env.str("OPSCONSOLE_HEAD_SERIES", default="200000")
+"""Scraped series that are kept in memory; further ones are refused."""
+
+SAMPLES_DAYS = env.int("OPSCONSOLE_SAMPLES_DAYS", default=30)
+"""How long every sample is kept."""
+
+ROLLUPS_DAYS = env.int("OPSCONSOLE_ROLLUPS_DAYS", default=400)
+"""How long five-minute rollups of them are kept."""
+
+TRACES_DAYS = env.int("OPSCONSOLE_TRACES_DAYS", default=7)
+"""How long traces are kept."""
+
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'records.sqlite3'}")
 REDIS_URL = env.str("REDIS_URL", default="")
 

@@ -34,12 +34,14 @@ from opsconsole.storage.clickhouse import ClickHouse, StoreError
 from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.folder import FolderInUse
 from opsconsole.storage.head import Head
+from opsconsole.storage.head import Limits as HeadLimits
 from opsconsole.storage.history import History
 from opsconsole.storage.intake import Intake
 from opsconsole.storage.metadata import MetadataStore
 from opsconsole.storage.pushed import PushedStore
 from opsconsole.storage.recorder import Recorder
 from opsconsole.storage.remote import RemoteEngine
+from opsconsole.storage.rollups import Rollups
 from opsconsole.storage.samples import SampleStore
 from opsconsole.storage.schema import NewerSchema
 from opsconsole.storage.spans import SpanStore
@@ -47,7 +49,10 @@ from opsconsole.storage.spans import SpanStore
 from . import env
 from .error import StartError
 from .evaluator import Evaluator
+from .roller import Roller
 from .server import Service
+
+_DIGITS = 19  # fewer fit 63 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class Graph:
 def build() -> Graph:
     """Everything the environment asks for, not running yet.  Raises ``StartError``."""
     profile = _profile()
-    limits = _query_limits()
+    limits, head_limits = _query_limits(), _head_limits()
+    kept = _retention()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
     with ExitStack() as stores:
@@ -71,9 +77,10 @@ def build() -> Graph:
         except (FolderInUse, NewerSchema, StoreError, ValueError) as error:
             raise StartError(str(error)) from error
         stores.callback(clickhouse.close)
-        retention.apply(retention.Retention(), clickhouse)
+        retention.apply(kept, clickhouse)
         samples = SampleStore(clickhouse)
-        head = Head()
+        rollups = Rollups(clickhouse, samples, samples_days=kept.samples_days)
+        head = Head(head_limits)
         head.load(samples.of_scrapes(), clock.now_ms())
         pushed = PushedStore(targets=[target.labels for target in targets], scraped=samples.scraped)
         pushed.load(samples.of_pushes(), clock.now_ms())
@@ -85,7 +92,8 @@ def build() -> Graph:
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
-        engine = _remote(limits) or Engine(History(head, samples, pushed, moved=samples.moved), limits=limits)
+        history = History(head, samples, pushed, moved=samples.moved, rollups=rollups)
+        engine = _remote(limits) or Engine(history, limits=limits, at_hand=history.at_hand)
         if isinstance(engine, RemoteEngine):
             stores.callback(engine.close)
 
@@ -110,11 +118,19 @@ def build() -> Graph:
             exemplars=exemplars,
             metadata=metadata,
             rules=rules,
+            retention=kept,
             channels=channels,
             started_ms=clock.now_ms(),
         )
         delivery = Delivery(channels, clock)
-        services = (relay, delivery, console.scraper, Evaluator(console, relay, delivery), Tick(console))
+        services = (
+            relay,
+            delivery,
+            console.scraper,
+            Roller(rollups, clock),
+            Evaluator(console, relay, delivery),
+            Tick(console),
+        )
         install(console)
         return Graph(console, services, stores.pop_all())
 
@@ -133,6 +149,28 @@ def _query_limits() -> Limits:
         return Limits(env.QUERY_SERIES, env.QUERY_SAMPLES, env.QUERY_POINTS, env.QUERY_SECONDS)
     except ValueError as error:
         raise StartError(f"OPSCONSOLE_QUERY_…: {error}") from None
+
+
+def _head_limits() -> HeadLimits:
+    memory = _number("OPSCONSOLE_HEAD_MEMORY", env.HEAD_MEMORY, "bytes")
+    series = _number("OPSCONSOLE_HEAD_SERIES", env.HEAD_SERIES, "series")
+    try:
+        return HeadLimits(memory_bytes=memory, total_series=series)
+    except ValueError as error:
+        raise StartError(f"OPSCONSOLE_HEAD_MEMORY and OPSCONSOLE_HEAD_SERIES do not go together: {error}") from None
+
+
+def _number(name: str, text: str, unit: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text)):
+        raise StartError(f"{name} is {text!r}; say a number of {unit} above 0, in digits alone")
+    return int(text)
+
+
+def _retention() -> retention.Retention:
+    try:
+        return retention.Retention(env.SAMPLES_DAYS, env.ROLLUPS_DAYS, env.TRACES_DAYS)
+    except ValueError as error:
+        raise StartError(f"OPSCONSOLE_…_DAYS: {error}") from None
 
 
 def _remote(limits: Limits) -> RemoteEngine | None:

@@ -116,6 +116,7 @@ class LiveBoard:
             LivePanel(panel, tuple(query.signal.promql(window=window, selector=matchers) for query in panel.queries))
             for panel in self._board.panels
         ]
+        self._texts = tuple(text for live in self._panels for text in live.texts)
 
     @property
     def at_ms(self) -> int:
@@ -132,7 +133,7 @@ class LiveBoard:
             self._at_ms = at_ms
         step = self._watch.step_ms
         start_ms = self._start_ms()
-        queries = Queries(self._console, start_ms, self._at_ms, step)
+        queries = Queries(self._console, self._texts, start_ms, self._at_ms, step)
         panels = {live.panel.name: live.whole(queries) for live in self._panels}
         self._shown_bands = self._read_bands(start_ms)
         return {
@@ -148,7 +149,7 @@ class LiveBoard:
     def delta(self, at_ms: int) -> dict[str, Any]:
         """The column at ``at_ms``, one step after the last frame."""
         self._at_ms = at_ms
-        queries = Queries(self._console, at_ms, at_ms, self._watch.step_ms)
+        queries = Queries(self._console, self._texts, at_ms, at_ms, self._watch.step_ms)
         start_ms = self._start_ms()
         frame = {
             "type": "delta",

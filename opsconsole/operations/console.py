@@ -15,6 +15,7 @@ from dashboards.model import Board
 from opsconsole.alerting.rulebook import RuleBook
 from opsconsole.notify.channel import Channel
 from opsconsole.series.clock import Clock
+from opsconsole.storage.retention import Retention
 
 if TYPE_CHECKING:
     from opsconsole.ingest.scrape import Scraper
@@ -45,6 +46,7 @@ class Console:
     metadata: MetadataStore | None = None  # type, help and unit of scraped metrics; None in a console that only reads
     rules: RuleBook = field(default_factory=RuleBook)  # what is pending and firing, and how its rules do
     started_ms: int = 0  # Unix milliseconds
+    retention: Retention = field(default_factory=Retention)  # how long telemetry is kept
     channels: Mapping[str, Channel] = field(default_factory=dict)  # whom a change is told, by name
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from dashboards.model import Kind, Panel
 from opsconsole.promql.result import Matrix
 from opsconsole.series.block import Values
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, derived
 
 MAX_SERIES = 20
 """Series one panel draws, or rows of a table: more cannot be told apart.  A heatmap shows every bucket."""
@@ -80,6 +81,7 @@ def shape(panel: Panel, matrices: Sequence[Matrix], known: Collection[Series] = 
     return Cells(tuple(chosen), _rounded(values), hidden)
 
 
+@lru_cache(maxsize=16_384)
 def legend(template: str, labels: Labels) -> str:
     """``template`` with each ``{label}`` filled; the label set itself where there is no template."""
     if not template:
@@ -91,10 +93,13 @@ def _rows(panel: Panel, matrices: Sequence[Matrix]) -> dict[Series, Values]:
     rows: dict[Series, Values] = {}
     for index, (query, matrix) in enumerate(zip(panel.queries, matrices, strict=True)):
         values = np.where(matrix.present & np.isfinite(matrix.values), matrix.values, np.nan)
-        for labels, row in zip(matrix.labels, values, strict=True):
-            name = labels.get("le") if panel.kind is Kind.HEATMAP else legend(query.legend, labels)
-            rows[Series(index, labels, name)] = row
+        naming = partial(_named, index, "{le}" if panel.kind is Kind.HEATMAP else query.legend)
+        rows.update(zip(derived(matrix.labels, ("series", naming.args), naming), values, strict=True))
     return rows
+
+
+def _named(query: int, template: str, labels: Sequence[Labels]) -> Sequence[Series]:
+    return [Series(query, each, legend(template, each)) for each in labels]
 
 
 def _fullest(rows: Mapping[Series, Values], known: Collection[Series]) -> tuple[list[Series], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ log = structlog.get_logger(__name__)
 class Queries:
     """Evaluates each text once for all panels of a frame; a result is a matrix, or the reason why there is none."""
 
-    def __init__(self, console: Console, start_ms: int, end_ms: int, step_ms: int) -> None:
-        self._console = console
+    def __init__(self, console: Console, texts: Collection[str], start_ms: int, end_ms: int, step_ms: int) -> None:
+        """``texts``: all that will be asked in this frame."""
+        self._engine = console.engine.together(texts)
         self._span = (start_ms, end_ms, step_ms)
         self._results: dict[tuple[str, int], Matrix | str] = {}
 
@@ -44,7 +45,7 @@ class Queries:
 
     def _evaluate(self, text: str, start_ms: int, end_ms: int, step_ms: int) -> Matrix | str:
         try:
-            return self._console.engine.range(text, start_ms, end_ms, step_ms)
+            return self._engine.range(text, start_ms, end_ms, step_ms)
         except PromQLError as error:
             return " ".join(str(error).split())
         except Exception:
@@ -61,7 +62,7 @@ class LivePanel:
 
     def __init__(self, panel: Panel, texts: tuple[str, ...]) -> None:
         self.panel = panel
-        self._texts = texts
+        self.texts = texts
         self._shown: tuple[Series, ...] | None = None  # None: the next frame must name them
         self._seen_ms: dict[Series, int] = {}
 
@@ -70,7 +71,7 @@ class LivePanel:
         self._shown = None
         table = self.panel.kind is Kind.TABLE
         try:
-            matrices = queries.over(self._texts, newest=table)
+            matrices = queries.over(self.texts, newest=table)
             cells = shape(self.panel, matrices)
         except (QueryError, ValueError) as error:
             return {"error": str(error)}
@@ -84,7 +85,7 @@ class LivePanel:
         """The values of one more instant; a series that fell out of the range is named no longer."""
         known = [series for series, seen_ms in self._seen_ms.items() if seen_ms >= start_ms]
         try:
-            matrices = queries.over(self._texts, newest=True)
+            matrices = queries.over(self.texts, newest=True)
             cells = shape(self.panel, matrices, known)
         except (QueryError, ValueError) as error:
             self._shown = None
@@ -96,10 +97,11 @@ class LivePanel:
         return {"values": cells.newest(), **changed, **_hidden(cells)}
 
     def _remember(self, cells: Cells, instants: Timestamps) -> None:
-        for series, row in zip(cells.series, cells.values, strict=True):
-            seen = np.flatnonzero(~np.isnan(row))
-            if seen.size:
-                self._seen_ms[series] = int(instants[seen[-1]])
+        seen = ~np.isnan(cells.values)
+        newest = seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
+        for series, column, ever in zip(cells.series, newest.tolist(), seen.any(axis=1).tolist(), strict=True):
+            if ever:
+                self._seen_ms[series] = int(instants[column])
 
 
 def _hidden(cells: Cells) -> dict[str, int]:

@@ -15,7 +15,6 @@ import yaml
 from opsconsole.promql.engine import LOOKBACK_MS
 from opsconsole.series.duration import format_duration
 from opsconsole.series.labels import METRIC_NAME, Labels
-from opsconsole.storage.retention import Retention
 
 from .console import Console
 from .query import series
@@ -62,7 +61,7 @@ def runtime(console: Console) -> Runtime:
         host=socket.gethostname(),
         threads=threading.active_count(),
         processors=len(os.sched_getaffinity(0)),
-        retention=_retention(),
+        retention=_retention(console),
     )
 
 
@@ -100,7 +99,7 @@ def flags(console: Console) -> Mapping[str, str]:
         "query.max-samples": str(limits.samples),
         "query.max-series": str(limits.series),
         "query.timeout": format_duration(round(limits.seconds * 1000)),
-        "storage.tsdb.retention.time": _retention(),
+        "storage.tsdb.retention.time": _retention(console),
         "web.cors.origin": ".*",
         "web.enable-admin-api": "false",
         "web.enable-lifecycle": "false",
@@ -142,5 +141,5 @@ def _same(job: Mapping[str, Any], scheme: str, path: str) -> bool:
     return bool(job["scheme"] == scheme and job["metrics_path"] == path)
 
 
-def _retention() -> str:
-    return format_duration(Retention().samples_days * _DAY_MS)
+def _retention(console: Console) -> str:
+    return format_duration(console.retention.samples_days * _DAY_MS)

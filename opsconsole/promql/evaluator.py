@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from opsconsole.series.labels import Labels
@@ -32,8 +32,19 @@ class Evaluator(Protocol):
     @property
     def limits(self) -> Limits: ...
 
+    @property
+    def at_once(self) -> Evaluator | None:
+        """The same for ``instant`` and ``range`` of small queries, which raises ``PromQLError`` where an answer would have to
+        be waited for or take a thread more than a fraction of a millisecond; None for an evaluator that always waits.
+        """
+        ...
+
     def looking_back(self, lookback_ms: int) -> Evaluator:
         """The same, to which a sample counts for so long."""
+        ...
+
+    def together(self, queries: Collection[str]) -> Evaluator:
+        """The same, for one round of these queries, whose work in common may be done once.  For one thread."""
         ...
 
     def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar | String:

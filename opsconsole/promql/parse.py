@@ -7,7 +7,6 @@ The grammar, the order of its checks and what its errors say are those of Promet
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import NoReturn
 
 from opsconsole.series.labels import METRIC_NAME, quote
@@ -51,14 +50,28 @@ _EXPERIMENTAL = frozenset(("anchored", "smoothed", "fill", "fill_left", "fill_ri
 _NAME_TYPES = frozenset((Type.IDENTIFIER, Type.METRIC, Type.KEYWORD, Type.AGGREGATOR, Type.OPERATOR))
 
 
-@lru_cache(maxsize=1024)
+_KEPT = 1024
+_PLANS: dict[str, Expr] = {}
+
+
 def parse(query: str) -> Expr:
     """The plan of ``query``.  Raises ``ParseError`` for what is not PromQL and for what is not supported."""
+    if (plan := _PLANS.get(query)) is not None:
+        return plan
     bounds.check(query)
     try:
-        return _Parser(query).parse()
+        plan = _Parser(query).parse()
     except RecursionError:
         raise ParseError("the query is nested too deeply", 0, query) from None
+    if len(_PLANS) >= _KEPT:
+        _PLANS.clear()
+    _PLANS[query] = plan
+    return plan
+
+
+def parsed(query: str) -> Expr | None:
+    """What ``parse`` found lately, without parsing."""
+    return _PLANS.get(query)
 
 
 def written(query: str) -> Expr:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import Mask, Values
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, LabelSets, derived
+from opsconsole.series.stack import Index
 
 from .vector import Vector
 
@@ -39,49 +40,68 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
-class Histograms:
-    """``buckets``: a vector in which ``le="1"`` and ``le="1.0"`` are one row; ``rows``: for each histogram those of its bounds."""
+class _Layout:
+    """Which rows make up which histograms.
 
-    buckets: Vector
-    rows: dict[Labels, dict[float, int]]
+    ``rows``: intp[R], those with a number in ``le``; ``strange``: intp, those without.  ``homes``: intp[R], as which bucket
+    each counts, of ``buckets`` different ones: ``le="1"`` and ``le="1.0"`` are one.
+    ``alike``: histograms of the same bounds, as (label sets, float64[B], intp[H, B] of buckets).
+    """
+
+    rows: Index
+    strange: Index
+    homes: Index
+    buckets: int
+    alike: Sequence[tuple[LabelSets, Values, Index]]
 
     @classmethod
-    def of(cls, vector: Vector) -> tuple[Histograms, list[Labels]]:
-        """The histograms of a vector, and the label sets that have no number in ``le`` and are left out."""
-        rows: list[int] = []
-        strange: list[Labels] = []
+    def of(cls, labels: Sequence[Labels]) -> _Layout:
+        rows, strange, homes = [], [], []
         numbers: dict[tuple[Labels, float], int] = {}
-        homes: list[int] = []
-        for row, labels in enumerate(vector.labels):
-            bound = _bound(labels.get(BUCKET))
-            if bound is not None:
-                rows.append(row)
-                homes.append(numbers.setdefault((labels.drop((BUCKET,)), bound), len(numbers)))
-            elif vector.present[row].any():
-                strange.append(labels)
+        for row, one in enumerate(labels):
+            bound = _bound(one.get(BUCKET))
+            if bound is None:
+                strange.append(row)
+                continue
+            rows.append(row)
+            homes.append(numbers.setdefault((one.drop((BUCKET,)), bound), len(numbers)))
         histograms: dict[Labels, dict[float, int]] = defaultdict(dict)
-        for (labels, bound), number in numbers.items():
-            histograms[labels][bound] = number
-        used = vector.rows(np.array(rows, dtype=np.intp))
-        if len(numbers) < len(rows):
-            values, present = np.zeros((2, len(numbers), vector.values.shape[1]))
-            np.add.at(values, homes, np.where(used.present, used.values, 0.0))
-            np.add.at(present, homes, used.present)
-            used = Vector((), values, present > 0)
-        return cls(used, histograms), strange
-
-    def alike(self) -> Iterator[Alike]:
-        together: dict[tuple[float, ...], list[tuple[Labels, list[int]]]] = defaultdict(list)
-        for labels, rows in self.rows.items():
-            together[tuple(sorted(rows))].append((labels, [rows[bound] for bound in sorted(rows)]))
-        for bounds, members in together.items():
-            index = np.array([rows for _, rows in members])  # [H, B]
-            yield Alike(
-                [labels for labels, _ in members],
+        for (one, bound), number in numbers.items():
+            histograms[one][bound] = number
+        together: dict[tuple[float, ...], list[Labels]] = defaultdict(list)
+        for one, of_bound in histograms.items():
+            together[tuple(sorted(of_bound))].append(one)
+        alike = [
+            (
+                LabelSets(members),
                 np.array(bounds),
-                self.buckets.values[index],
-                self.buckets.present[index],
+                np.array([[histograms[one][bound] for bound in bounds] for one in members]),
             )
+            for bounds, members in together.items()
+        ]
+        index = (np.array(numbers, dtype=np.intp) for numbers in (rows, strange, homes))
+        return cls(*index, len(numbers), alike)
+
+
+@dataclass(frozen=True, slots=True)
+class Histograms:
+    """The histograms of a vector.  ``strange``: the label sets that have no number in ``le`` and are left out."""
+
+    alike: Sequence[Alike]
+    strange: Sequence[Labels]
+
+    @classmethod
+    def of(cls, vector: Vector) -> Histograms:
+        layout = derived(vector.labels, "histograms", _Layout.of)
+        strange = [vector.labels[row] for row in layout.strange if vector.present[row].any()]
+        values, present = vector.values[layout.rows], vector.present[layout.rows]
+        if layout.buckets < layout.rows.size:
+            sums, some = np.zeros((2, layout.buckets, values.shape[1]))
+            np.add.at(sums, layout.homes, np.where(present, values, 0.0))
+            np.add.at(some, layout.homes, present)
+            values, present = sums, some > 0
+        alike = [Alike(labels, bounds, values[index], present[index]) for labels, bounds, index in layout.alike]
+        return cls(alike, strange)
 
 
 def _bound(text: str) -> float | None:
@@ -97,7 +117,7 @@ def quantiles(histograms: Histograms, q: NDArray[np.float64]) -> tuple[Vector, l
     Also the label sets of those whose counts fell from one bucket to the next, and had to be repaired.
     """
     parts, falling = [], []
-    for alike in histograms.alike():
+    for alike in histograms.alike:
         values, fell = _quantiles(alike, q)
         parts.append(Vector(alike.labels, values, alike.some))
         falling += [labels for labels, each in zip(alike.labels, fell.tolist(), strict=True) if each]
@@ -107,7 +127,7 @@ def quantiles(histograms: Histograms, q: NDArray[np.float64]) -> tuple[Vector, l
 def fractions(histograms: Histograms, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> Vector:
     """The share of observations above ``lower`` and up to ``upper``; float64[T] each."""
     parts = []
-    for alike in histograms.alike():
+    for alike in histograms.alike:
         total = np.where(alike.present[:, -1] & (alike.bounds[-1] == np.inf), alike.counts[:, -1], np.nan)
         values = (_observed(alike, upper, total) - _observed(alike, lower, total)) / total
         values = np.where(lower >= upper, 0.0, values)
@@ -169,11 +189,26 @@ def _quantiles(alike: Alike, q: NDArray[np.float64]) -> tuple[Values, NDArray[np
     return np.where(~present[:, -1] | np.isnan(q), np.nan, values), falling
 
 
+def _without_noise(counts: Values) -> Values:
+    """A bucket that differs from the one before it by no more than sums are rounded by is equal to it."""
+    while True:
+        before, after = counts[:, :-1], counts[:, 1:]
+        noise = (after != before) & (np.abs(after - before) < _SMALL_DELTA * (np.abs(after) + np.abs(before)))
+        if not noise.any():
+            return counts
+        counts = np.concatenate([counts[:, :1], np.where(noise, before, after)], axis=1)
+
+
 def _repaired(bounds: Values, counts: Values, present: Mask) -> tuple[Values, Values, Mask]:
     """(upper bounds, counts) of shape [H, B, T], with counts that never fall; and bool[H, T], where they did.
 
     A bucket that is absent at an instant repeats the one before it, so that it is never the first to reach a rank.
     """
+    if present.all():
+        counts = _without_noise(counts)
+        if (counts[:, 1:] >= counts[:, :-1]).all():  # as nearly always: nothing to repair
+            whole = np.broadcast_to(bounds[:, np.newaxis], counts.shape)
+            return whole, counts, np.zeros(counts[:, 0].shape, dtype=bool)
     upper = np.empty_like(counts)
     repaired = np.empty_like(counts)
     highest, count = np.full_like(counts[:, 0], np.nan), np.full_like(counts[:, 0], -np.inf)

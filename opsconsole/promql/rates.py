@@ -33,7 +33,7 @@ def _extrapolated(windows: Windows, *, counter: bool, seconds: float = 1.0) -> t
     first_values = cells(windows.values, windows.first)
     change = cells(windows.values, windows.last) - first_values
     if counter:
-        _add_back_resets(change, windows)
+        add_back_resets(change, windows)
     first_ms, last_ms = cells(windows.timestamps, windows.first), cells(windows.timestamps, windows.last)
     reach = Reach.of(first_ms, last_ms, windows.count, windows.starts_ms, windows.ends_ms)
     values = change * (reach.factor / seconds)
@@ -45,7 +45,7 @@ def _extrapolated(windows: Windows, *, counter: bool, seconds: float = 1.0) -> t
     return values, windows.count >= 2
 
 
-def _add_back_resets(change: Values, windows: Windows) -> None:
+def add_back_resets(change: Values, windows: Windows) -> None:
     """A counter that fell began again at zero: what it had before counts too."""
     fell = windows.values[:, 1:] < windows.values[:, :-1]
     rows = np.flatnonzero(fell.any(axis=1))

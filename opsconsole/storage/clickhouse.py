@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class ClickHouse:
         self._sessions: list[Client] = []
         self._growing = threading.Lock()
         self._closed = False
+        self._watchers: dict[str, list[Callable[[pa.Table], None]]] = {}
 
     @classmethod
     def open(cls, url: str, data_dir: Path) -> ClickHouse:
@@ -115,8 +116,16 @@ class ClickHouse:
 
     def insert(self, table: str, rows: pa.Table, *, batch_id: str) -> None:
         """Insert; a second insert with the same ``batch_id`` changes nothing (within the table's deduplication window)."""
-        with self._session() as session:
-            session.insert_arrow(table, rows, settings={"insert_deduplication_token": batch_id})
+        try:
+            with self._session() as session:
+                session.insert_arrow(table, rows, settings={"insert_deduplication_token": batch_id})
+        finally:  # a failed one may be there all the same
+            for told in self._watchers.get(table, ()):
+                told(rows)
+
+    def watch(self, table: str, told: Callable[[pa.Table], None]) -> None:
+        """``told(rows)`` after every ``insert`` into ``table``, in the thread that inserts and before it is answered."""
+        self._watchers.setdefault(table, []).append(told)
 
     def insert_raw(
         self, table: str, body: bytes, *, form: str, batch_id: str, settings: Mapping[str, Any] | None = None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from opsconsole.promql.source import Samples, SampleSource
+from opsconsole.promql.small import NotSmall
+from opsconsole.promql.source import BUCKET_MS, Buckets, Column, Samples, SampleSource
 from opsconsole.series.matcher import Matcher
 
 from .head import Head
 from .pushed import PushedStore
+from .rollups import Rollups
 from .timeline import join
 
 
 class History:
-    """``SampleSource``: memory alone wherever it is complete; otherwise both, joined at the instant it begins."""
+    """``RollupSource``: memory alone wherever it is complete; otherwise both, joined at the instant it begins."""
 
     def __init__(
         self,
@@ -22,12 +25,34 @@ class History:
         pushed: PushedStore | None = None,
         *,
         moved: Callable[[], bool] = lambda: False,
+        rollups: Rollups | None = None,
     ) -> None:
         """``moved()``: whether a series may be in the head and among the pushed ones, because it changed sides."""
         self._head = head
         self._samples = samples
         self._pushed = pushed
         self._moved = moved
+        self._rollups = rollups
+
+    @property
+    def sampled_from_ms(self) -> int:
+        return 0 if self._rollups is None else self._rollups.sampled_from_ms
+
+    def rolled(self, start_ms: int, end_ms: int) -> Sequence[tuple[int, int]]:
+        """What the store has rolled; not where memory is asked, which may know of samples that wait to be stored."""
+        if self._rollups is None:
+            return ()
+        return self._rollups.rolled(start_ms, min(end_ms, self._head.complete_from_ms // BUCKET_MS * BUCKET_MS))
+
+    def buckets(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, columns: Sequence[Column]) -> Buckets:
+        if self._rollups is None:
+            raise LookupError("nothing is rolled")
+        return self._rollups.buckets(matchers, start_ms, end_ms, columns)
+
+    @property
+    def at_hand(self) -> SampleSource:
+        """The same where it needs nothing but a look into memory; elsewhere it raises ``NotSmall``."""
+        return _AtHand(self._head, self._pushed, self._moved)
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
         recent: Sequence[Samples]
@@ -43,3 +68,16 @@ class History:
         after_ms = max(start_ms, seam_ms)
         cut = (part for block in recent_blocks if (part := block.within(after_ms, end_ms)) is not None)
         return join([*(block for samples in older for block in samples.blocks()), *cut])
+
+
+@dataclass(frozen=True, slots=True)
+class _AtHand:
+    head: Head
+    pushed: PushedStore | None
+    moved: Callable[[], bool]
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
+        if self.moved():
+            raise NotSmall("some series have to be joined")
+        found = self.head.at_hand(matchers, start_ms, end_ms)
+        return found if self.pushed is None else [*found, *self.pushed.at_hand(matchers, start_ms, end_ms)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from copy import copy
 from typing import Any
@@ -67,6 +67,15 @@ class RemoteEngine:
     def limits(self) -> Limits:
         """What a query without a budget of its own may cost."""
         return self._limits
+
+    def together(self, queries: Collection[str]) -> RemoteEngine:  # noqa: ARG002 - the server knows of no rounds
+        """Itself."""
+        return self
+
+    @property
+    def at_once(self) -> None:
+        """Nothing is: that server has to be asked."""
+        return None
 
     def looking_back(self, lookback_ms: int) -> RemoteEngine:
         """The same, to which a sample counts for so long; both share their connections."""

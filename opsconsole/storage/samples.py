@@ -155,6 +155,21 @@ class SampleStore:
         """``SampleSource``: the samples in (start_ms, end_ms], one block a target."""
         return self._blocks(self._matching(matchers), start_ms, end_ms)
 
+    def stored(self, matchers: Sequence[Matcher]) -> tuple[NDArray[np.uint64], Sequence[Labels], str]:
+        """(their ids, ascending; the series; SQL that is true for all of the ids, and maybe for some others)."""
+        series = self._matching(matchers)
+        if not series:
+            return np.empty(0, dtype=np.uint64), (), "false"
+        wanted = self._wanted(series)
+        return wanted.ids, wanted.labels, self._condition(wanted.ids)
+
+    def ranges(self, series: int) -> Sequence[tuple[int, int]]:
+        """All ids there can be, in ranges (both ends included) that hold about so many known series each."""
+        with self._lock:
+            known = sorted(self._ids.values())
+        starts = [0, *known[series::series]]
+        return list(zip(starts, [start - 1 for start in starts[1:]] + [(1 << 64) - 1], strict=True))
+
     def select_part(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, pushed: bool) -> Sequence[Block]:
         series = [one for one in self._matching(matchers) if (one[1] in self._pushed) is pushed]
         return self._blocks(series, start_ms, end_ms)

@@ -195,6 +195,9 @@ def test_a_second_console_on_the_same_folder_is_told_who_owns_it(
         ((), {"METRICS_URL": "prometheus:9090"}, "METRICS_URL"),
         (("--target", "web=http://127.0.0.1:1/"), {"METRICS_URL": "http://127.0.0.1:2"}, "never be shown"),
         ((), {"OPSCONSOLE_QUERY_SECONDS": "0"}, "OPSCONSOLE_QUERY_"),
+        ((), {"OPSCONSOLE_HEAD_MEMORY": "1GB"}, "OPSCONSOLE_HEAD_MEMORY is '1GB'"),
+        ((), {"OPSCONSOLE_HEAD_SERIES": "0"}, "OPSCONSOLE_HEAD_SERIES is '0'"),
+        ((), {"OPSCONSOLE_HEAD_SERIES": "5000000"}, "cannot hold 5,000,000 series"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(

@@ -30,13 +30,13 @@ def test_an_instant_query_has_one_column(block, engine) -> None:
 def test_a_scalar_has_no_labels(engine) -> None:
     assert engine().instant("time() + 1", 20_000) == Scalar(20_000, 21.0)
     over_time = engine().range("time() * 2", 0, 20_000, 10_000)
-    assert over_time.labels == [Labels()]
+    assert list(over_time.labels) == [Labels()]
     assert over_time.values.tolist() == [[0.0, 20.0, 40.0]]
 
 
 def test_a_range_includes_both_ends_and_is_sorted_by_labels(block, engine) -> None:
     result = engine(block({UP: [1, 2, 3], DOWN: [4, 5, 6]})).range('{job="web"}', 0, 30_000, 15_000)
-    assert result.labels == [DOWN, UP]
+    assert list(result.labels) == [DOWN, UP]
     assert result.timestamps.tolist() == [0, 15_000, 30_000]
     assert result.values.tolist() == [[4, 5, 6], [1, 2, 3]]
 
@@ -53,7 +53,7 @@ def test_a_range_vector_alone_is_its_samples(block, engine) -> None:
 
 def test_a_series_without_a_value_is_left_out_and_a_nan_is_a_value(block, engine) -> None:
     result = engine(block({UP: [0, 0], DOWN: [None, None]})).range('{job="web"} / 0', 0, 15_000, 15_000)
-    assert result.labels == [Labels.of(job="web")]
+    assert list(result.labels) == [Labels.of(job="web")]
     assert np.isnan(result.values).all()
     assert result.present.all()
 
@@ -78,7 +78,7 @@ def test_names_that_take_turns_are_joined_when_they_lose_their_name(block, engin
     old = block({Labels.of(__name__="a"): [1, 2, None]})
     new = block({Labels.of(__name__="b"): [None, None, 3]})
     result = engine(old, new).range('-{__name__=~"a|b"}', 0, 30_000, 15_000)
-    assert result.labels == [Labels()]
+    assert list(result.labels) == [Labels()]
     assert result.values.tolist() == [[-1, -2, -3]]
 
 

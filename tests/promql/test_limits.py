@@ -65,7 +65,7 @@ def test_what_one_side_needed_in_between_is_free_again_for_the_other(source: Mem
     single = "sum(max_over_time(x[5m]))"
     double = f"{single} / {single} + {single}"
     for query in (single, double):
-        assert asked.range(query, 60_000, HOUR_MS, 60_000).labels == [Labels()]
+        assert list(asked.range(query, 60_000, HOUR_MS, 60_000).labels) == [Labels()]
     with pytest.raises(LimitExceeded):
         engine(source, samples=23_000).range(single, 60_000, HOUR_MS, 60_000)
 

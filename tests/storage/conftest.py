@@ -13,7 +13,7 @@ from opsconsole.promql.source import Samples
 from opsconsole.series.labels import Labels
 from opsconsole.storage.clickhouse import ClickHouse
 
-_TABLES = ("series", "samples", "otel_traces")
+_TABLES = ("series", "samples", "rollups", "rolled", "otel_traces")
 
 
 @pytest.fixture

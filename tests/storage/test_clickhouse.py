@@ -70,7 +70,13 @@ def test_retention_sets_the_time_to_live_and_alters_only_what_changed(clickhouse
         tables = clickhouse.rows("SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()")
         engines: dict[str, str] = dict(tables)  # type: ignore[arg-type]
     finally:
-        for table in ("samples", "series", "otel_traces"):  # the samples of other tests are of a fixed, past day
+        for table in (
+            "samples",
+            "series",
+            "rollups",
+            "rolled",
+            "otel_traces",
+        ):  # the samples of other tests are of a fixed, past day
             clickhouse.command(f"ALTER TABLE {table} REMOVE TTL")
     assert "TTL toDateTime(ts) + toIntervalDay(45)" in engines["samples"]
     assert "TTL toDateTime(Timestamp) + toIntervalDay(7)" in engines["otel_traces"]

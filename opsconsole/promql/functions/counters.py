@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from opsconsole.series.block import Timestamps
 from opsconsole.series.labels import Labels, derived, quote
+from opsconsole.series.matcher import Matcher
 
-from .. import growth
+from .. import growth, rates, rollup
 from ..plan import Aggregate, Call, Expr, Range, start
 from ..vector import Vector
 
@@ -23,19 +25,36 @@ _SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 def per_counter(evaluation: Evaluation, node: Call) -> Vector:
     """With a remark where the name of a series is not that of a counter."""
     (over,) = node.args
-    parts = []
+    rolled = rollup.over(evaluation, over, rates.rate if node.function == "rate" else rates.increase)
+    result = rolled or _shared(evaluation, node, over) or _each(evaluation, node, over)
+    if names := derived(result.labels, "no counters", _no_counters):
+        if len(names) > 1:
+            answered = np.logical_or.reduce(result.present, axis=1)
+            names &= {one.metric for one, some in zip(result.labels, answered, strict=True) if some}
+        if result.present.any():
+            _remark(evaluation, over, names)
+    return result.without_metric()
+
+
+def _each(evaluation: Evaluation, node: Call, over: Expr) -> Vector:
     ends, window_ms, stacks = evaluation.fetched(over)
     asked = _windowing(evaluation, node, ends, window_ms)
+    parts = []
     for stack in stacks:
         evaluation.budget.hold(len(stack.labels) * ends.size)
         parts.append(Vector(stack.labels, *growth.each(stack, asked)))
-    result = Vector.joined(parts, ends.size)
-    if names := derived(result.labels, "no counters", _no_counters):
-        answered = np.logical_or.reduce(result.present, axis=1)
-        _remark(
-            evaluation, over, names & {one.metric for one, some in zip(result.labels, answered, strict=True) if some}
-        )
-    return result.without_metric()
+    return Vector.joined(parts, ends.size)
+
+
+def _shared(evaluation: Evaluation, node: Call, over: Expr) -> Vector | None:
+    if evaluation.shared is None or not isinstance(over, Range):
+        return None
+
+    def whole(matchers: Sequence[Matcher]) -> Vector:
+        every = replace(over.selector, matchers=tuple(matchers))
+        return _each(evaluation, node, replace(over, selector=every))
+
+    return evaluation.shared.growth(node, over, evaluation.steps, whole)
 
 
 def summed(evaluation: Evaluation, node: Aggregate) -> Vector | None:
@@ -46,7 +65,9 @@ def summed(evaluation: Evaluation, node: Aggregate) -> Vector | None:
     if node.operator not in ("sum", "avg") or not isinstance(call, Call) or call.function not in ("rate", "increase"):
         return None
     (over,) = call.args
-    if not isinstance(over, Range):
+    if not isinstance(over, Range) or rollup.answers(evaluation, over):
+        return None
+    if evaluation.shared is not None and evaluation.shared.wants(call, over, evaluation.steps.size):
         return None
     ends, window_ms, stacks = evaluation.fetched(over)
     if not growth.one_name(stacks):

@@ -64,8 +64,8 @@ def of_native(evaluation: Evaluation, node: Call) -> Vector:
 
 def _histograms(evaluation: Evaluation, of: Expr) -> Histograms:
     vector = evaluation.vector(of)
-    histograms, strange = Histograms.of(vector)
-    for labels in strange:
+    histograms = Histograms.of(vector)
+    for labels in histograms.strange:
         evaluation.annotations.warn(
             f'bucket label "{BUCKET}" is missing or has a malformed value of {quote(labels.get(BUCKET))}'
             + _of_metric(labels),

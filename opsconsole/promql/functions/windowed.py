@@ -51,6 +51,9 @@ def double_exponential_smoothing(evaluation: Evaluation, node: Call) -> Vector:
 
 def warn_of_quantiles(evaluation: Evaluation, q: Numbers, said: Expr) -> None:
     """A remark on every value that is no share."""
-    for value in np.unique(q[~((q >= 0) & (q <= 1))]).tolist():
+    shares = (q >= 0) & (q <= 1)
+    if shares.all():
+        return
+    for value in np.unique(q[~shares]).tolist():
         message = f"quantile value should be between 0 and 1, got {in_g(value)}"
         evaluation.annotations.warn(message, start(said))
