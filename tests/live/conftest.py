@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from opsconsole.live.hub import Hub
 from opsconsole.operations.console import Console, install
 from opsconsole.promql.engine import Engine
 from opsconsole.promql.result import Matrix
+from opsconsole.promql.shared import Shared
 from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
 from opsconsole.storage.head import Head
@@ -65,6 +66,11 @@ class CountingEngine(Engine):
         super().__init__(head)
         self.asked: list[str] = []
         self.on_range: Callable[[str], None] = lambda query: None
+
+    def together(self, queries: Collection[str]) -> Engine:
+        """What is asked in a round is counted, too."""
+        self._shared = Shared(queries)
+        return self
 
     def range(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> Matrix:
         self.asked.append(query)
