@@ -61,7 +61,7 @@ class Handler(ASGIHandler):
         """
         if (match := self._endpoint(scope)) and (asked := Request.of_scope(scope, body, cancelled)):
             try:
-                return match.func.answer(asked, match.kwargs).for_machine()
+                return cast("Endpoint", match.func).answer(asked, match.kwargs).for_machine()
             finally:
                 close_old_connections()
         request, refusal = self.create_request(scope, BytesIO(body))
@@ -73,7 +73,7 @@ class Handler(ASGIHandler):
     def answer_at_once(self, scope: Any, body: bytes, cancelled: threading.Event) -> Reply | None:
         """The same on the event loop, where it takes a fraction of a millisecond and waits for nothing; or None."""
         if (match := self._endpoint(scope)) and (asked := Request.of_scope(scope, body, cancelled, at_once=True)):
-            answer = match.func.answer_at_once(asked, match.kwargs)
+            answer = cast("Endpoint", match.func).answer_at_once(asked, match.kwargs)
             return None if answer is None else answer.for_machine()
         return None
 

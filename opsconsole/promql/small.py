@@ -30,7 +30,7 @@ def plan(query: str) -> Expr:
     return found
 
 
-def _left(node: Expr, nodes: int) -> int:
+def _left(node: Expr, nodes: int) -> int:  # noqa: PLR0911  one line for each kind of node
     """Of so many nodes, those that are left behind this one; negative when there are not as many."""
     if nodes <= 0:
         return -1

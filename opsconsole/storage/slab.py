@@ -89,7 +89,8 @@ class View:
 
 def _reached(clocks: Timestamps, at_ms: int) -> Index:
     """intp[N]: how many columns of each clock are not later."""
-    return np.add.reduce(clocks <= at_ms, axis=1, dtype=np.intp)
+    reached: Index = np.add.reduce(clocks <= at_ms, axis=1, dtype=np.intp)
+    return reached
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,17 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
 
 
-def answered(scope: Any, body: bytes, cancelled: Event) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    return 200, [(b"content-type", b"text/plain")], b"%d bytes" % len(body)
+class Bytes:
+    """Says of each request how long its body was, in a thread."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.pool = pool
+
+    def answer(self, scope: Any, body: bytes, cancelled: Event) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        return 200, [(b"content-type", b"text/plain")], b"%d bytes" % len(body)
+
+    def answer_at_once(self, scope: Any, body: bytes, cancelled: Event) -> None:
+        """Nothing is."""
 
 
 async def nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -47,7 +56,7 @@ async def connected(idle_s: float = 3600) -> AsyncIterator[Streams]:
     state = ServerState()
     with ThreadPoolExecutor(1) as pool:
         server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(config, state, answered, pool), "127.0.0.1", 0
+            lambda: Connection(config, state, Bytes(pool)), "127.0.0.1", 0
         )
         async with server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
