@@ -86,7 +86,7 @@ class Endpoint:
             return None
         try:
             return self._shared(request, self._view(request.parameters(), **path))
-        except Exception:  # whatever it is, there will be the time to say it properly
+        except Exception:  # noqa: BLE001  whatever it is, the usual way will come to it and say so
             return None
 
     def _unguarded(self, request: HttpRequest, **path: str) -> HttpResponse:

@@ -38,7 +38,7 @@ class Request:
             method=request.method or "",
             path=request.path,
             query_string=said.get("QUERY_STRING", ""),
-            form=lambda: request.POST.lists(),  # noqa: PLW0108  reading the body has to wait
+            form=lambda: request.POST.lists(),  # noqa: PLW0108  the body is read when it is asked for
             authorization=said.get("HTTP_AUTHORIZATION", ""),
             has_origin="HTTP_ORIGIN" in said,
             cancelled=getattr(request, "cancelled", None),

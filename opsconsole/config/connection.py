@@ -235,7 +235,7 @@ class Connection(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """Its timer was set by the last request that was not answered as before."""
-        left = self._spoke + IDLE_S - self.loop.time()
+        left = self._spoke + self.timeout_keep_alive - self.loop.time()
         if left > 0:
             self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
         else:

@@ -59,9 +59,10 @@ class Handler(ASGIHandler):
 
         ``request.cancelled`` is set when the client has gone.
         """
-        if (match := self._endpoint(scope)) and (asked := Request.of_scope(scope, body, cancelled)):
+        if (found := self._endpoint(scope)) and (asked := Request.of_scope(scope, body, cancelled)):
+            endpoint, path = found
             try:
-                return cast("Endpoint", match.func).answer(asked, match.kwargs).for_machine()
+                return endpoint.answer(asked, path).for_machine()
             finally:
                 close_old_connections()
         request, refusal = self.create_request(scope, BytesIO(body))
@@ -72,14 +73,15 @@ class Handler(ASGIHandler):
 
     def answer_at_once(self, scope: Any, body: bytes, cancelled: threading.Event) -> Reply | None:
         """The same on the event loop, where it takes a fraction of a millisecond and waits for nothing; or None."""
-        if (match := self._endpoint(scope)) and (asked := Request.of_scope(scope, body, cancelled, at_once=True)):
-            answer = cast("Endpoint", match.func).answer_at_once(asked, match.kwargs)
+        if (found := self._endpoint(scope)) and (asked := Request.of_scope(scope, body, cancelled, at_once=True)):
+            endpoint, path = found
+            answer = endpoint.answer_at_once(asked, path)
             return None if answer is None else answer.for_machine()
         return None
 
-    def _endpoint(self, scope: Any) -> ResolverMatch | None:
+    def _endpoint(self, scope: Any) -> tuple[Endpoint, dict[str, str]] | None:
         match = self._machines_view(scope["path"])
-        return match if match is not None and isinstance(match.func, Endpoint) else None
+        return (match.func, match.kwargs) if match is not None and isinstance(match.func, Endpoint) else None
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
         try:

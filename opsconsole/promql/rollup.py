@@ -49,8 +49,8 @@ def over(evaluation: Evaluation, node: Expr, function: RangeFunction) -> Vector 
     if rolled is None or not stretches:
         return None
     grid = asked.grid(stretches, rolled.columns)
-    if Column.TOTAL in grid.columns and not np.isfinite(grid.columns[Column.TOTAL]).all():
-        return None  # sums of what overflows depend on where they begin
+    if not all(np.isfinite(grid.columns[column]).all() for column in rolled.finite):
+        return None
     values, present = rolled.compute(grid)
     return asked.answer(Vector(grid.labels, values, present))
 
@@ -207,21 +207,26 @@ def _lost_between(grid: _Grid) -> Values:
 
 @dataclass(frozen=True, slots=True)
 class _Rolled:
-    """A range function over buckets, and the columns it needs of them."""
+    """A range function over buckets, and the columns it needs of them.
+
+    ``finite``: those that say by infinities and NaN that the answer depends on the order in which samples are added.
+    """
 
     compute: Callable[[_Grid], tuple[Values, Mask]]
     columns: tuple[Column, ...]
+    finite: tuple[Column, ...] = ()
 
 
 _ENDS = (Column.SAMPLES, Column.FIRST, Column.LAST, Column.FIRST_MS, Column.LAST_MS)
+_COUNTED = (Column.FIRST, Column.LAST, Column.LOST)
 _ROLLED: Mapping[RangeFunction, _Rolled] = {
-    rates.rate: _Rolled(partial(_grown, counter=True, per_second=True), (*_ENDS, Column.LOST)),
-    rates.increase: _Rolled(partial(_grown, counter=True, per_second=False), (*_ENDS, Column.LOST)),
+    rates.rate: _Rolled(partial(_grown, counter=True, per_second=True), (*_ENDS, Column.LOST), _COUNTED),
+    rates.increase: _Rolled(partial(_grown, counter=True, per_second=False), (*_ENDS, Column.LOST), _COUNTED),
     rates.delta: _Rolled(partial(_grown, counter=False, per_second=False), _ENDS),
     overtime.count: _Rolled(_counted, (Column.SAMPLES,)),
     overtime.present: _Rolled(_present, (Column.SAMPLES,)),
-    overtime.total: _Rolled(_total, (Column.SAMPLES, Column.TOTAL)),
-    overtime.mean: _Rolled(_mean, (Column.SAMPLES, Column.TOTAL)),
+    overtime.total: _Rolled(_total, (Column.SAMPLES, Column.TOTAL), (Column.TOTAL,)),
+    overtime.mean: _Rolled(_mean, (Column.SAMPLES, Column.TOTAL), (Column.TOTAL,)),
     overtime.minimum: _Rolled(
         partial(_extreme, column=Column.LEAST, function=overtime.minimum), (Column.SAMPLES, Column.LEAST)
     ),

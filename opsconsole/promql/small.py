@@ -9,12 +9,12 @@ from __future__ import annotations
 from .error import PromQLError
 from .limits import Limits
 from .parse import parsed
-from .plan import Aggregate, Binary, Call, Expr, Negate, Range, Selector, Subquery
+from .plan import Aggregate, Binary, Call, Expr, Negate, Number, Range, Selector, Text
 
 LIMITS = Limits(series=256, samples=5_000, points=1_000, seconds=0.02)
 """So many cells are summed in microseconds; the time ends what hits upon something unforeseen, or a machine too busy."""
 
-_NODES = 12
+_PARTS = 12
 _UNBOUNDED = frozenset(("label_replace",))  # a regular expression may take any time
 
 
@@ -25,29 +25,27 @@ class NotSmall(PromQLError):
 def plan(query: str) -> Expr:
     """Of a query that was parsed before.  Raises ``NotSmall`` for one whose work is not bounded by its samples."""
     found = parsed(query)
-    if found is None or _left(found, _NODES) < 0:
+    if found is None or not _is_bounded(found):
         raise NotSmall("the query is new, or has many parts")
     return found
 
 
-def _left(node: Expr, nodes: int) -> int:  # noqa: PLR0911  one line for each kind of node
-    """Of so many nodes, those that are left behind this one; negative when there are not as many."""
-    if nodes <= 0:
-        return -1
-    match node:
-        case Selector() | Range():
-            return nodes - 1
-        case Negate(expr=inner) | Aggregate(expr=inner, param=None):
-            return _left(inner, nodes - 1)
-        case Binary(left=left, right=right):
-            return _left(right, _left(left, nodes - 1))
-        case Call(function=function) if function in _UNBOUNDED:
-            return -1
-        case Call(args=args):
-            nodes -= 1
-            for arg in args:
-                nodes = _left(arg, nodes)
-            return nodes
-        case Subquery() | Aggregate():
-            return -1
-    return nodes - 1
+def _is_bounded(plan: Expr) -> bool:
+    waiting, seen = [plan], 0
+    while waiting:
+        node = waiting.pop()
+        seen += 1
+        match node:
+            case Number() | Text() | Selector() | Range():
+                pass
+            case Negate(expr=inner) | Aggregate(expr=inner, param=None):
+                waiting.append(inner)
+            case Binary():
+                waiting += (node.left, node.right)
+            case Call() if node.function not in _UNBOUNDED:
+                waiting += node.args
+            case _:
+                return False
+        if seen > _PARTS:
+            return False
+    return True

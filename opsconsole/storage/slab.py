@@ -89,8 +89,8 @@ class View:
 
 def _reached(clocks: Timestamps, at_ms: int) -> Index:
     """intp[N]: how many columns of each clock are not later."""
-    reached: Index = np.add.reduce(clocks <= at_ms, axis=1, dtype=np.intp)
-    return reached
+    counts: Index = np.add.reduce(clocks <= at_ms, axis=1, dtype=np.intp)
+    return counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,24 +14,29 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from opsconsole.config import connection
-from opsconsole.config.connection import Connection
+from opsconsole.config.connection import Connection, Reply
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
 
 
-class Bytes:
-    """Says of each request how long its body was, in a thread."""
+QUICK = b"GET /quick?n=%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Answers:
+    """With what was asked, or with the length of the body; ``/quick`` at once where that may be."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.pool = pool
 
-    def answer(self, scope: Any, body: bytes, cancelled: Event) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        return 200, [(b"content-type", b"text/plain")], b"%d bytes" % len(body)
+    def answer(self, scope: Any, body: bytes, cancelled: Event) -> Reply:
+        return 200, [(b"content-type", b"text/plain")], scope["query_string"] or b"%d bytes" % len(body)
 
-    def answer_at_once(self, scope: Any, body: bytes, cancelled: Event) -> None:
-        """Nothing is."""
+    def answer_at_once(self, scope: Any, body: bytes, cancelled: Event) -> Reply | None:
+        if scope["path"] != "/quick":
+            return None
+        return self.answer(scope, body, cancelled)
 
 
 async def nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -56,7 +61,7 @@ async def connected(idle_s: float = 3600) -> AsyncIterator[Streams]:
     state = ServerState()
     with ThreadPoolExecutor(1) as pool:
         server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(config, state, Bytes(pool)), "127.0.0.1", 0
+            lambda: Connection(config, state, Answers(pool)), "127.0.0.1", 0
         )
         async with server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
@@ -134,3 +139,26 @@ async def test_an_idle_connection_is_closed_after_its_answer(patience: Callable[
     async with connected(idle_s=0.1) as (reader, writer):
         writer.write(GET)
         assert (await received(reader)).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_answers_at_once_keep_a_connection_open_and_silence_closes_it(patience: Callable[..., None]) -> None:
+    patience()
+    async with connected(idle_s=0.3) as (reader, writer):
+        for number in range(12):
+            writer.write(QUICK % number)
+            assert await reader.readuntil(b"n=%d" % number)
+            await asyncio.sleep(0.05)
+        assert await received(reader) == b""
+
+
+async def test_requests_at_once_and_others_take_turns_in_any_pieces(patience: Callable[..., None]) -> None:
+    patience()
+    async with connected() as (reader, writer):
+        for number in range(4):
+            for piece in (QUICK % number, (QUICK % 7)[:20], (QUICK % 7)[20:], GET + QUICK % 8 + QUICK % 9, QUICK % 6):
+                writer.write(piece)
+                await asyncio.sleep(0.01)
+            wanted = (b"n=%d" % number, b"n=7", b"0 bytes", b"n=8", b"n=9", b"n=6")
+            for end in wanted:
+                said = await reader.readuntil(end)
+                assert said.count(b"HTTP/1.1 200 OK") == 1

@@ -129,6 +129,42 @@ def test_a_connection_is_kept_across_the_api_and_pages(console):
             assert b"content-security-policy" in headers
 
 
+def test_the_same_headers_again_are_the_same_request_and_others_another(console):
+    with console.connect() as connection:
+
+        def ask(sent: bytes) -> tuple[int, bytes]:
+            connection.sendall(sent)
+            status, _, body = answer(connection)
+            return status, body
+
+        for number in range(3):  # the first is new, the second answered at once, the third by its address alone
+            status, body = ask(QUERY.replace(b"1%2B1", b"1%%2B1&time=17640000%d0" % number) + b"\r\n")
+            assert status == 200
+            assert b'[17640000%d0,"2"]' % number in body
+        rest = b" HTTP/1.1\r\nHost: localhost\r\n" + AUTH + b"\r\n"
+        assert ask(b"GET /api/v1/query?query=nonsense(" + rest)[0] == 400
+        assert ask(b"GET /api/v1/query?query=%22%2B%20%C3%BC%22" + rest)[1].endswith('"+ ü"]}}'.encode())
+        assert ask(b"GET /api/v1/nowhere?query=1%2B1" + rest)[0] == 404
+        assert TWO.search(ask(b"GET /api/v1/%71uery?query=1%2B1" + rest)[1])
+        assert ask(b"PUT /api/v1/query?query=1%2B1" + rest)[0] == 405
+        assert ask(b"GET /api/v1/query?query=1%2B1" + rest.replace(b"secret", b"Secret"))[0] == 401
+        connection.sendall(2 * (QUERY + b"\r\n"))
+        assert all(TWO.search(answer(connection)[2]) for _ in range(2))
+        connection.sendall(QUERY + b"Connection: close\r\n\r\n")
+        assert TWO.search(answer(connection)[2])
+        assert connection.recv(1) == b""
+
+
+def test_a_request_line_that_is_none_is_refused_behind_known_headers_too(console):
+    with console.connect() as connection:
+        for _ in range(3):
+            connection.sendall(QUERY + b"\r\n")
+            answer(connection)
+        connection.sendall(QUERY.replace(b"HTTP/1.1", b"HTTP/9.1") + b"\r\n")
+        assert answer(connection)[0] == 400
+        assert connection.recv(1) == b""
+
+
 def test_requests_that_come_at_once_are_answered_in_their_order(console):
     with console.connect() as connection:
         asked = [b"query=%d" % number for number in range(20)]

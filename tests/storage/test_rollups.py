@@ -47,7 +47,11 @@ FUNCTIONS = (
     "sum(x_total) - count(x_total offset {window})",
     "max_over_time(x_total[{window}] @ end())",
 )
-ALWAYS = ("rate(x_total[{window}])", "max_over_time(x_total[{window}])", "x_total")  # whatever the values are
+ALWAYS = (
+    "count_over_time(x_total[{window}])",
+    "max_over_time(x_total[{window}])",
+    "x_total",
+)  # whatever the values are
 REMARK = "answered from 5-minute rollups"
 
 
@@ -110,37 +114,61 @@ def assert_equal(raw: Matrix, rolled: Matrix, what: object) -> None:
     )
 
 
-@st.composite
-def a_series(draw: st.DrawFn) -> tuple[list[int], list[float]]:
-    """Instants over the days, and values: a counter that falls, or a gauge; with gaps, ends, NaN and exact edges."""
-    dice = np.random.default_rng(draw(st.integers(0, 2**32)))
-    step_ms = draw(st.sampled_from([MINUTE_MS, 97_000, BUCKET_MS, 11 * MINUTE_MS]))
-    first_ms = T0 + draw(st.sampled_from([0, 1, 137, 30_000, 26 * HOUR_MS]))
-    instants = np.arange(first_ms, NOW + 1, step_ms, dtype=np.int64)
-    if draw(st.booleans()):
-        instants = np.unique(instants + dice.integers(-400, 400, instants.size))
-    instants = instants[dice.random(instants.size) > draw(st.sampled_from([0.0, 0.3, 0.97]))]
-    for begin in draw(st.lists(st.integers(0, DAYS * 24 - 1), max_size=2)):
-        length = draw(st.sampled_from([20 * MINUTE_MS, 5 * HOUR_MS]))
-        instants = instants[(instants < T0 + begin * HOUR_MS) | (instants > T0 + begin * HOUR_MS + length)]
-    if draw(st.booleans()):
-        values = np.cumsum(dice.integers(0, 9, instants.size)).astype(float)
-        for at in dice.integers(0, instants.size, draw(st.integers(0, 40))) if instants.size else ():
-            values[at:] -= values[at]
-    else:
-        values = dice.normal(0, 50, instants.size)
-    values[dice.random(instants.size) < draw(st.sampled_from([0.0, 0.05]))] = STALE
-    values[dice.random(instants.size) < draw(st.sampled_from([0.0, 0.0, 0.001]))] = draw(
-        st.sampled_from([NAN_SAMPLE, float("inf")])
-    )
-    return instants.tolist(), values.tolist()
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a series is made: a counter that falls, or a gauge; with gaps, ends, odd values and samples on edges."""
+
+    seed: int
+    first_ms: int
+    step_ms: int
+    jittered: bool
+    missing: float
+    outages: Sequence[tuple[int, int]]  # (hours after the start, ms)
+    counter: bool
+    falls: int
+    ended: float
+    odd: tuple[float, float]  # (value, share)
+
+    def samples(self) -> tuple[list[int], list[float]]:
+        dice = np.random.default_rng(self.seed)
+        instants = np.arange(T0 + self.first_ms, NOW + 1, self.step_ms, dtype=np.int64)
+        if self.jittered:
+            instants = np.unique(instants + dice.integers(-400, 400, instants.size))
+        instants = instants[dice.random(instants.size) >= self.missing]
+        for hours, length_ms in self.outages:
+            begin_ms = T0 + hours * HOUR_MS
+            instants = instants[(instants < begin_ms) | (instants > begin_ms + length_ms)]
+        values = np.abs(dice.normal(0, 50, instants.size))
+        if self.counter:
+            values = np.cumsum(dice.integers(0, 9, instants.size)).astype(float)
+            for at in dice.integers(0, instants.size, self.falls) if instants.size else ():
+                values[at:] -= values[at]
+        values[dice.random(instants.size) < self.ended] = STALE
+        value, share = self.odd
+        values[dice.random(instants.size) < share] = value
+        return instants.tolist(), values.tolist()
+
+
+RECIPES = st.builds(
+    Recipe,
+    seed=st.integers(0, 1000),
+    first_ms=st.sampled_from([0, 1, 137, 30_000, 26 * HOUR_MS]),
+    step_ms=st.sampled_from([MINUTE_MS, 97_000, BUCKET_MS, 11 * MINUTE_MS]),
+    jittered=st.booleans(),
+    missing=st.sampled_from([0.0, 0.3, 0.97]),
+    outages=st.lists(st.tuples(st.integers(0, DAYS * 24), st.sampled_from([20 * MINUTE_MS, 5 * HOUR_MS])), max_size=2),
+    counter=st.booleans(),
+    falls=st.integers(0, 40),
+    ended=st.sampled_from([0.0, 0.05]),
+    odd=st.sampled_from([(0.0, 0.0), (NAN_SAMPLE, 0.001), (float("inf"), 0.001)]),
+)
 
 
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
-    drawn=st.lists(a_series(), min_size=1, max_size=4),
+    recipes=st.lists(RECIPES, min_size=1, max_size=4),
     late=st.lists(st.tuples(st.integers(0, 3), st.integers(0, DAYS * DAY_MS), st.integers(-5, 5)), max_size=4),
     roll_again=st.booleans(),
     seam_ms=st.sampled_from([NOW, NOW - 20 * HOUR_MS, NOW - 33 * MINUTE_MS]),
@@ -151,7 +179,7 @@ def a_series(draw: st.DrawFn) -> tuple[list[int], list[float]]:
 )
 def test_every_answer_from_rollups_is_that_of_the_samples(
     clickhouse: ClickHouse,
-    drawn: list[tuple[list[int], list[float]]],
+    recipes: list[Recipe],
     late: list[tuple[int, int, int]],
     roll_again: bool,
     seam_ms: int,
@@ -161,6 +189,7 @@ def test_every_answer_from_rollups_is_that_of_the_samples(
     for table in ("series", "samples", "rollups", "rolled"):
         clickhouse.command(f"TRUNCATE TABLE {table}")
     stored = Stored.of(clickhouse)
+    drawn = [recipe.samples() for recipe in recipes]
     for number, (instants, values) in enumerate(drawn):
         stored.put(named(number), instants, values)
     stored.rollups.roll(NOW - 7 * HOUR_MS)  # the last day is rolled in two parts
