@@ -99,7 +99,9 @@ class LivePanel:
     def _remember(self, cells: Cells, instants: Timestamps) -> None:
         seen = ~np.isnan(cells.values)
         newest = seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
-        for series, column, ever in zip(cells.series, newest.tolist(), seen.any(axis=1).tolist(), strict=True):
+        for series, column, ever in zip(
+            cells.series, newest.tolist(), np.logical_or.reduce(seen, axis=1).tolist(), strict=True
+        ):
             if ever:
                 self._seen_ms[series] = int(instants[column])
 

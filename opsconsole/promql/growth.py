@@ -242,7 +242,8 @@ class _Falls:
         order = mine[np.argsort(place[mine])]
         resets = Resets(resets.row[order], resets.column[order], resets.lost[order])
         sums = np.concatenate(([0.0], np.cumsum(resets.lost)))
-        return cls(stack, resets, place[order], sums, np.bincount(resets.row, resets.lost, minlength=without.size))
+        of_series: Values = np.bincount(resets.row, resets.lost, minlength=without.size).astype(np.float64, copy=False)
+        return cls(stack, resets, place[order], sums, of_series)
 
     def between(self, series: Index, first: Index, last: Index) -> Values:
         """What each of ``series`` lost behind the column ``first`` and up to ``last``."""
@@ -250,7 +251,8 @@ class _Falls:
             return np.zeros(series.size)
         begin = series * self.stack.cells.shape[1]
         until = self.sums[np.searchsorted(self.place, begin + last, side="right")]
-        return until - self.sums[np.searchsorted(self.place, begin + first, side="right")]
+        lost: Values = until - self.sums[np.searchsorted(self.place, begin + first, side="right")]
+        return lost
 
     def add_to(self, totals: Values, ids: Index, ticks: Ticks, factor: Values) -> None:
         """A counter that fell began again at zero: what it had before counts too, in every window around the fall."""

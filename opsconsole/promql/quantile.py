@@ -79,8 +79,8 @@ class _Layout:
             )
             for bounds, members in together.items()
         ]
-        index = (np.array(numbers, dtype=np.intp) for numbers in (rows, strange, homes))
-        return cls(*index, len(numbers), alike)
+        some, others, home = (np.array(each, dtype=np.intp) for each in (rows, strange, homes))
+        return cls(some, others, home, len(numbers), alike)
 
 
 @dataclass(frozen=True, slots=True)
