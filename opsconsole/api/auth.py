@@ -1,4 +1,4 @@
-"""Who may use the machine's door: a token of the right scope, or, to read, a person who is signed in.
+"""Who may use the machine's door: a token of the right scope.
 
 A token comes as ``Authorization: Bearer``, or as the password of HTTP basic authentication with any user name: a data
 source of Grafana and a remote write of Prometheus are set up that way with two fields.
@@ -13,13 +13,12 @@ from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.csrf import csrf_exempt
 
-from opsconsole.operations.access import authenticate_token
+from opsconsole.operations import access
 from opsconsole.operations.console import current
 
 P = ParamSpec("P")
-_AUTHORIZATION = "HTTP_AUTHORIZATION"  # ``request.headers`` is a copy of all of them, made when first asked
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 Refuse = Callable[[HttpRequest, str], HttpResponse]
 
@@ -30,30 +29,13 @@ def token_required(scope: str, refuse: Refuse) -> Callable[[View[P]], View[P]]:
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            if not _has_token(request, scope):
-                return refuse(request, _advice(request, scope))
+            authorization = request.META.get("HTTP_AUTHORIZATION", "")  # ``request.headers`` is a copy of all of them
+            if not is_right(authorization, scope):
+                return refuse(request, advice(authorization, scope))
             return view(request, *args, **kwargs)
 
-        return _marked(guarded)
-
-    return decorate
-
-
-def token_or_session_required(scope: str, refuse: Refuse) -> Callable[[View[P]], View[P]]:
-    """For a token of ``scope``, or for whoever is signed in; their POSTs need the CSRF token as everywhere."""
-
-    def decorate(view: View[P]) -> View[P]:
-        for_people = csrf_protect(view)
-
-        @wraps(view)
-        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            if _has_token(request, scope):
-                return view(request, *args, **kwargs)
-            if _AUTHORIZATION in request.META or not request.user.is_authenticated:
-                return refuse(request, _advice(request, scope))
-            return for_people(request, *args, **kwargs)
-
-        return _marked(guarded)
+        guarded.for_machines = True  # type: ignore[attr-defined]
+        return csrf_exempt(login_not_required(guarded))
 
     return decorate
 
@@ -63,14 +45,21 @@ def is_for_machines(view: Callable[..., object]) -> bool:
     return getattr(view, "for_machines", False)
 
 
-def _marked(view: View[P]) -> View[P]:
-    view.for_machines = True  # type: ignore[attr-defined]
-    return csrf_exempt(login_not_required(view))
+def is_right(authorization: str, scope: str) -> bool:
+    """Whether the header has a token of ``scope``."""
+    return access.authenticate_token(_bearer(authorization), scope, current().clock.now_ms()) is not None
 
 
-def _has_token(request: HttpRequest, scope: str) -> bool:
-    header = request.META.get(_AUTHORIZATION, "")
-    return bool(header) and authenticate_token(_bearer(header), scope, current().clock.now_ms()) is not None
+def is_known_at_once(authorization: str, scope: str) -> bool:
+    """Whether it has, and that can be told without asking the database."""
+    return access.knows_token(_bearer(authorization), scope, current().clock.now_ms())
+
+
+def advice(authorization: str, scope: str) -> str:
+    """What to do when it has none."""
+    if authorization:
+        return f"this token is unknown, revoked, or not for scope {scope}; make one with: opsconsole token create"
+    return f"a token is missing; send Authorization: Bearer with one of scope {scope} (opsconsole token create)"
 
 
 def _bearer(header: str) -> str:
@@ -83,9 +72,3 @@ def _bearer(header: str) -> str:
     except ValueError:
         return ""
     return f"Bearer {password}"
-
-
-def _advice(request: HttpRequest, scope: str) -> str:
-    if _AUTHORIZATION in request.META:
-        return f"this token is unknown, revoked, or not for scope {scope}; make one with: opsconsole token create"
-    return f"a token is missing; send Authorization: Bearer with one of scope {scope} (opsconsole token create)"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-
 from opsconsole.operations import metadata as said
 from opsconsole.operations import query
 from opsconsole.operations.console import current
@@ -15,13 +13,13 @@ from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.metadata import Metadata
 
 from . import numbers, wire
+from .answer import Answer
 from .endpoint import endpoint
 from .parameters import FIRST_MS, LAST_MS, Parameters
 
 
 @endpoint("GET")
-def metadata(request: HttpRequest) -> HttpResponse:
-    parameters = Parameters(request)
+def metadata(parameters: Parameters) -> Answer:
     limit, each = parameters.count("limit"), parameters.count("limit_per_metric")
     found = said.by_metric(current(), parameters.text("metric"))
     return wire.success(
@@ -30,9 +28,8 @@ def metadata(request: HttpRequest) -> HttpResponse:
 
 
 @endpoint("GET")
-def target_metadata(request: HttpRequest) -> HttpResponse:
+def target_metadata(parameters: Parameters) -> Answer:
     """Without ``limit`` all; with ``metric`` its name is not repeated in every entry."""
-    parameters = Parameters(request)
     limit, metric, selector = parameters.count("limit"), parameters.text("metric"), parameters.text("match_target")
     matchers = query.matchers(selector, "match_target") if selector else ()
     found = said.by_target(current(), matchers, metric)
@@ -45,8 +42,7 @@ def target_metadata(request: HttpRequest) -> HttpResponse:
 
 
 @endpoint("GET", "POST")
-def query_exemplars(request: HttpRequest) -> HttpResponse:
-    parameters = Parameters(request)
+def query_exemplars(parameters: Parameters) -> Answer:
     start_ms, end_ms = parameters.instant_ms("start", FIRST_MS), parameters.instant_ms("end", LAST_MS)
     found = exemplars(current(), parameters.text("query"), start_ms, end_ms)
     if found is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import datetime
-from urllib.parse import parse_qs
-
-from django.http import HttpRequest
+from threading import Event
+from urllib.parse import unquote_to_bytes
 
 from opsconsole.series.duration import parse_duration
 
@@ -17,11 +17,15 @@ FIRST_MS = -62_135_596_800_000
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999; "to the end" is far after it."""
 
+MOST_VALUES = 1000
+"""As many as Django reads of a form."""
+
+Form = Iterable[tuple[str, list[str]]]
+
 _LARGEST_MS = 2**63
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE = frozenset(("", "0", "f", "F", "false", "FALSE", "False"))
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_MOST = 1000  # values, as many as Django reads of a form
 _DIGITS = 19  # fewer fit 63 bits
 
 
@@ -33,12 +37,20 @@ class ParameterError(ValueError):
 
 
 class Parameters:
-    def __init__(self, request: HttpRequest) -> None:
-        found = parse_qs(request.META.get("QUERY_STRING", ""), keep_blank_values=True, max_num_fields=_MOST)
-        if request.method == "POST":
-            for name, values in request.POST.lists():
-                found[name] = [*values, *found.get(name, ())]
-        self._found = found  # not Django's two dictionaries, which cost more than a small query
+    """What was asked.  ``cancelled``: set, from another thread, when nobody waits for the answer any more.
+
+    ``at_once``: an answer that must be waited for is of no use.
+    """
+
+    def __init__(
+        self, query_string: str, form: Form = (), cancelled: Event | None = None, *, at_once: bool = False
+    ) -> None:
+        found = form_of(query_string)
+        for name, values in form:
+            found[name] = [*values, *found.get(name, ())]
+        self._found = found
+        self.cancelled = cancelled
+        self.at_once = at_once
 
     def text(self, name: str) -> str:
         """Empty when absent."""
@@ -102,6 +114,25 @@ class Parameters:
         if not (_WHOLE.fullmatch(text) and len(text) < _DIGITS):
             raise ValueError(f"{name} must be a number")
         return None if int(text) < 0 else int(text)
+
+
+def form_of(text: str) -> dict[str, list[str]]:
+    """The values of each name, as ``urllib.parse.parse_qs`` with blank values finds them, in half its time."""
+    pairs = text.split("&")
+    if len(pairs) > MOST_VALUES:
+        raise ValueError(f"the request has {len(pairs):,} parameters and may have {MOST_VALUES:,}")
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair:
+            name, _, value = pair.partition("=")
+            found.setdefault(_unquoted(name), []).append(_unquoted(value))
+    return found
+
+
+def _unquoted(text: str) -> str:
+    if "+" in text:
+        text = text.replace("+", " ")
+    return unquote_to_bytes(text).decode(errors="replace") if "%" in text else text
 
 
 def _instant_ms(text: str) -> int:

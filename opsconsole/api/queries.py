@@ -7,26 +7,24 @@ from dataclasses import replace
 from threading import Event
 from typing import TypedDict
 
-from django.http import HttpRequest, HttpResponse
-
 from opsconsole.operations import query, syntax
 from opsconsole.operations.console import current
 from opsconsole.promql.result import Matrix, Samples, Scalar, String
 
 from . import wire
+from .answer import Answer
 from .endpoint import endpoint
-from .gone import when_gone
 from .parameters import Parameters
 from .syntax import tree_as_json
 
 TRUNCATED = "results truncated due to limit"
 
 
-@endpoint("GET", "POST")
-def instant(request: HttpRequest) -> HttpResponse:
-    console, parameters = current(), Parameters(request)
+@endpoint("GET", "POST", at_once=True)
+def instant(parameters: Parameters) -> Answer:
+    console = current()
     at_ms, limit = parameters.instant_ms("time", console.clock.now_ms()), parameters.limit()
-    result = query.instant(console, parameters.text("query"), at_ms, **_terms(request, parameters))
+    result = query.instant(console, parameters.text("query"), at_ms, **_terms(parameters))
     match result:
         case String():
             return wire.success({"resultType": "string", "result": [at_ms / 1000, result.value]})
@@ -35,32 +33,32 @@ def instant(request: HttpRequest) -> HttpResponse:
     return _answer(wire.matrix if isinstance(result, Samples) else wire.vector, result, limit)
 
 
-@endpoint("GET", "POST")
-def over_range(request: HttpRequest) -> HttpResponse:
-    parameters = Parameters(request)
+@endpoint("GET", "POST", at_once=True)
+def over_range(parameters: Parameters) -> Answer:
     span = query.Span(parameters.instant_ms("start"), parameters.instant_ms("end"), parameters.duration_ms("step"))
     limit = parameters.limit()
-    result = query.range_(current(), parameters.text("query"), span, **_terms(request, parameters))
+    result = query.range_(current(), parameters.text("query"), span, **_terms(parameters))
     return _answer(wire.matrix, result, limit)
 
 
 @endpoint("GET", "POST")
-def format_query(request: HttpRequest) -> HttpResponse:
-    return wire.success(syntax.formatted(Parameters(request).text("query")))
+def format_query(parameters: Parameters) -> Answer:
+    return wire.success(syntax.formatted(parameters.text("query")))
 
 
 @endpoint("GET", "POST")
-def parse_query(request: HttpRequest) -> HttpResponse:
-    return wire.success(tree_as_json(syntax.tree(Parameters(request).text("query"))))
+def parse_query(parameters: Parameters) -> Answer:
+    return wire.success(tree_as_json(syntax.tree(parameters.text("query"))))
 
 
 class _Terms(TypedDict):
     lookback_ms: int | None
     timeout_s: float
     cancelled: Event | None
+    at_once: bool
 
 
-def _terms(request: HttpRequest, parameters: Parameters) -> _Terms:
+def _terms(parameters: Parameters) -> _Terms:
     """``lookback_delta`` of nothing or less means the usual one; ``timeout`` can only shorten the console's own."""
     lookback_ms = parameters.duration_ms("lookback_delta", 0)
     most_ms = round(current().engine.limits.seconds * 1000)
@@ -68,11 +66,12 @@ def _terms(request: HttpRequest, parameters: Parameters) -> _Terms:
     return {
         "lookback_ms": lookback_ms if lookback_ms > 0 else None,
         "timeout_s": max(timeout_ms, 1) / 1000,
-        "cancelled": when_gone(request),
+        "cancelled": parameters.cancelled,
+        "at_once": parameters.at_once,
     }
 
 
-def _answer(write: Callable[[Matrix], bytes], result: Matrix, limit: int) -> HttpResponse:
+def _answer(write: Callable[[Matrix], bytes], result: Matrix, limit: int) -> Answer:
     warnings = result.warnings
     if limit and len(result.labels) > limit:
         rows = slice(limit)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-
 from alerts.profile import Profile
 from opsconsole.alerting.rulebook import RuleStatus
 from opsconsole.alerting.state import Instance
@@ -15,15 +13,16 @@ from opsconsole.operations.console import current
 from opsconsole.operations.rules import RuleFilter, RuleGroup, groups
 
 from . import wire
+from .answer import Answer
 from .endpoint import endpoint
 from .parameters import ParameterError, Parameters
 from .wire import NEVER, exponential, rfc3339
 
 
 @endpoint("GET")
-def rules(request: HttpRequest) -> HttpResponse:
+def rules(parameters: Parameters) -> Answer:
     """The console has alerting rules only; ``type=record`` finds none."""
-    console, parameters = current(), Parameters(request)
+    console = current()
     kind = parameters.text("type").lower()
     if kind not in ("", "alert", "record"):
         raise ParameterError("type", f'not supported value "{kind}"')
@@ -41,13 +40,13 @@ def rules(request: HttpRequest) -> HttpResponse:
 
 
 @endpoint("GET")
-def alerts(_request: HttpRequest) -> HttpResponse:
+def alerts(_: Parameters) -> Answer:
     found = [_alert_as_json(each) for status in alerting.rules(current()) for each in status.instances.values()]
     return wire.success({"alerts": found})
 
 
 @endpoint("GET")
-def alertmanagers(_request: HttpRequest) -> HttpResponse:
+def alertmanagers(_: Parameters) -> Answer:
     """The console delivers notifications itself."""
     return wire.success({"activeAlertmanagers": [], "droppedAlertmanagers": []})
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.http import HttpRequest, HttpResponse
-
 from opsconsole.operations import query
 from opsconsole.operations.console import current
 from opsconsole.series.escaping import unescaped
 
 from . import wire
+from .answer import Answer
 from .endpoint import endpoint
-from .gone import when_gone
 from .parameters import Parameters
 from .queries import TRUNCATED
 
@@ -21,33 +19,31 @@ _HOUR_MS = 3_600_000
 
 
 @endpoint("GET", "POST")
-def series(request: HttpRequest) -> HttpResponse:
-    parameters = Parameters(request)
+def series(parameters: Parameters) -> Answer:
     if not parameters.texts("match[]"):
         raise ValueError("no match[] parameter provided")
     found, warnings = _cut(
-        query.series(current(), *_asked(parameters), cancelled=when_gone(request)), parameters.limit()
+        query.series(current(), *_asked(parameters), cancelled=parameters.cancelled), parameters.limit()
     )
     return wire.success([labels.as_dict() for labels in found], warnings)
 
 
 @endpoint("GET", "POST")
-def labels(request: HttpRequest) -> HttpResponse:
-    parameters = Parameters(request)
+def labels(parameters: Parameters) -> Answer:
     return wire.success(
-        *_cut(query.label_names(current(), *_asked(parameters), cancelled=when_gone(request)), parameters.limit())
+        *_cut(query.label_names(current(), *_asked(parameters), cancelled=parameters.cancelled), parameters.limit())
     )
 
 
 @endpoint("GET")
-def label_values(request: HttpRequest, name: str) -> HttpResponse:
-    parameters = Parameters(request)
+def label_values(parameters: Parameters, name: str) -> Answer:
     plain = unescaped(name)
     if not plain:
         raise ValueError(f'invalid label name: "{name}"')
     return wire.success(
         *_cut(
-            query.label_values(current(), plain, *_asked(parameters), cancelled=when_gone(request)), parameters.limit()
+            query.label_values(current(), plain, *_asked(parameters), cancelled=parameters.cancelled),
+            parameters.limit(),
         )
     )
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-
 from opsconsole import __version__
 from opsconsole.operations import status
 from opsconsole.operations.console import current
 
 from . import wire
+from .answer import Answer
 from .endpoint import endpoint
 from .parameters import ParameterError, Parameters
 
@@ -20,7 +19,7 @@ _MOST_ENTRIES = 10_000
 
 
 @endpoint("GET")
-def buildinfo(_request: HttpRequest) -> HttpResponse:
+def buildinfo(_: Parameters) -> Answer:
     """Clients choose what they ask for by the version, so it is Prometheus'; ours is its build, as distributors do it."""
     return wire.success(
         {
@@ -36,17 +35,17 @@ def buildinfo(_request: HttpRequest) -> HttpResponse:
 
 
 @endpoint("GET")
-def config(_request: HttpRequest) -> HttpResponse:
+def config(_: Parameters) -> Answer:
     return wire.success({"yaml": status.configuration(current())})
 
 
 @endpoint("GET")
-def flags(_request: HttpRequest) -> HttpResponse:
+def flags(_: Parameters) -> Answer:
     return wire.success(status.flags(current()))
 
 
 @endpoint("GET")
-def runtimeinfo(_request: HttpRequest) -> HttpResponse:
+def runtimeinfo(_: Parameters) -> Answer:
     """What is Go's alone stands empty; a thread counts as a goroutine."""
     runtime = status.runtime(current())
     started = wire.rfc3339(runtime.started_ms)
@@ -70,9 +69,9 @@ def runtimeinfo(_request: HttpRequest) -> HttpResponse:
 
 
 @endpoint("GET")
-def tsdb(request: HttpRequest) -> HttpResponse:
+def tsdb(parameters: Parameters) -> Answer:
     """Of the series in memory; there are no chunks."""
-    limit = Parameters(request).limit() or _ENTRIES
+    limit = parameters.limit() or _ENTRIES
     if limit > _MOST_ENTRIES:
         raise ParameterError("limit", f"limit must not exceed {_MOST_ENTRIES}")
     found = status.cardinality(current(), limit)
@@ -94,7 +93,7 @@ def tsdb(request: HttpRequest) -> HttpResponse:
 
 
 @endpoint("GET")
-def walreplay(_request: HttpRequest) -> HttpResponse:
+def walreplay(_: Parameters) -> Answer:
     """What was stored is read back before the first request is answered."""
     return wire.success({"min": 0, "max": 0, "current": 0})
 

@@ -5,151 +5,124 @@ Source: Prometheus 3, web/api/v1/translate_ast.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
-import promql_parser as ast
+from opsconsole.promql.check import SET_OPERATORS
+from opsconsole.promql.literal import printable
+from opsconsole.promql.plan import (
+    Aggregate,
+    Anchor,
+    Binary,
+    Call,
+    Expr,
+    Kind,
+    Negate,
+    Number,
+    Parentheses,
+    Range,
+    Selector,
+    Shift,
+    Subquery,
+    Text,
+)
+from opsconsole.promql.signature import SIGNATURES
+from opsconsole.promql.text import number
 
-from opsconsole.promql.text import matcher_operator, number
-from opsconsole.series.labels import METRIC_NAME
-
-_TYPES = {
-    "ValueType.Scalar": "scalar",
-    "ValueType.Vector": "vector",
-    "ValueType.Matrix": "matrix",
-    "ValueType.String": "string",
-}
-_CARDINALITIES = {
-    "VectorMatchCardinality.OneToOne": "one-to-one",
-    "VectorMatchCardinality.ManyToOne": "many-to-one",
-    "VectorMatchCardinality.OneToMany": "one-to-many",
-    "VectorMatchCardinality.ManyToMany": "many-to-many",
-}
-_SET_OPERATORS = frozenset(("and", "or", "unless"))
+_TYPES = {Kind.SCALAR: "scalar", Kind.VECTOR: "vector", Kind.RANGE: "matrix", Kind.TEXT: "string"}
 
 
-def tree_as_json(node: object) -> dict[str, Any]:  # noqa: PLR0911  one line for each kind of node
+def tree_as_json(node: Expr) -> dict[str, Any]:  # noqa: PLR0911  one line for each kind of node
     match node:
-        case ast.ParenExpr():
+        case Parentheses():
             return {"type": "parenExpr", "expr": tree_as_json(node.expr)}
-        case ast.NumberLiteral():
-            return {"type": "numberLiteral", "val": number(node.val)}
-        case ast.StringLiteral():
-            return {"type": "stringLiteral", "val": node.val}
-        case ast.UnaryExpr():
+        case Number():
+            return {"type": "numberLiteral", "val": number(node.value)}
+        case Text():
+            return {"type": "stringLiteral", "val": printable(node.value)}
+        case Negate():
             return {"type": "unaryExpr", "op": "-", "expr": tree_as_json(node.expr)}
-        case ast.VectorSelector():
+        case Selector():
             return {"type": "vectorSelector", **_selector(node)}
-        case ast.MatrixSelector():
-            return {"type": "matrixSelector", "range": _ms(node.range), **_selector(node.vector_selector)}
-        case ast.SubqueryExpr():
+        case Range():
+            return {"type": "matrixSelector", "range": node.window_ms, **_selector(node.selector)}
+        case Subquery():
             return {
                 "type": "subquery",
                 "expr": tree_as_json(node.expr),
-                "range": _ms(node.range),
-                "step": _ms(node.step),
-                **_shift(node),
+                "range": node.window_ms,
+                "step": node.step_ms,
+                **_shift(node.shift),
             }
-        case ast.Call():
+        case Call():
             return _call(node)
-        case ast.AggregateExpr():
+        case Aggregate():
             return _aggregation(node)
-        case ast.BinaryExpr():
+        case Binary():
             return _binary(node)
-    raise ValueError(f"unsupported expression {type(node).__name__}")
 
 
-def _selector(node: ast.VectorSelector) -> dict[str, Any]:
-    matchers = [
-        {"name": each.name, "value": each.value, "type": matcher_operator(each)} for each in node.matchers.matchers
-    ]
-    if node.name is not None:
-        matchers.append({"name": METRIC_NAME, "value": node.name, "type": "="})
-    return {"name": node.name or "", "matchers": matchers, **_shift(node)}
+def _selector(node: Selector) -> dict[str, Any]:
+    """Prometheus lists the matcher of a name that stands before the braces last."""
+    matchers = (*node.matchers[1:], node.matchers[0]) if node.named else node.matchers
+    return {
+        "name": node.matchers[0].value if node.named else "",
+        "matchers": [{"name": each.name, "value": each.value, "type": str(each.operator)} for each in matchers],
+        **_shift(node.shift),
+    }
 
 
-def _shift(node: ast.VectorSelector | ast.SubqueryExpr) -> dict[str, Any]:
+def _shift(shift: Shift) -> dict[str, Any]:
     """``offset`` and ``timestamp`` in milliseconds; ``startOrEnd`` is "start", "end" or null."""
-    shift: dict[str, Any] = {"offset": _ms(node.offset), "timestamp": None, "startOrEnd": None}
-    if node.at is not None:
-        match node.at.type:
-            case ast.AtModifierType.Start:
-                shift["startOrEnd"] = "start"
-            case ast.AtModifierType.End:
-                shift["startOrEnd"] = "end"
-            case _ if node.at.at is not None:
-                shift["timestamp"] = round(node.at.at.timestamp() * 1000)
-    return shift
+    anchored = isinstance(shift.at, Anchor)
+    return {
+        "offset": shift.offset_ms,
+        "timestamp": None if anchored else shift.at,
+        "startOrEnd": shift.at if anchored else None,
+    }
 
 
-def _call(node: ast.Call) -> dict[str, Any]:
-    function = node.func
+def _call(node: Call) -> dict[str, Any]:
+    signature = SIGNATURES[node.function]
     return {
         "type": "call",
         "func": {
-            "name": function.name,
-            "argTypes": [_TYPES[str(each)] for each in function.arg_types],
-            "variadic": function.variadic,
-            "returnType": _TYPES[str(function.return_type)],
+            "name": node.function,
+            "argTypes": [_TYPES[kind] for kind in signature.args],
+            "variadic": -1 if signature.most is None else signature.most - signature.least,
+            "returnType": _TYPES[signature.returns],
         },
         "args": [tree_as_json(argument) for argument in node.args],
     }
 
 
-def _aggregation(node: ast.AggregateExpr) -> dict[str, Any]:
-    modifier = node.modifier
+def _aggregation(node: Aggregate) -> dict[str, Any]:
     return {
         "type": "aggregation",
-        "op": str(node.op),
+        "op": node.operator,
         "expr": tree_as_json(node.expr),
         "param": None if node.param is None else tree_as_json(node.param),
-        "grouping": [] if modifier is None else list(modifier.labels),
-        "without": modifier is not None and modifier.type == ast.AggModifierType.Without,
+        "grouping": node.grouping.listed,
+        "without": node.grouping.without,
     }
 
 
-def _binary(node: ast.BinaryExpr) -> dict[str, Any]:
-    left, right, modifier = tree_as_json(node.lhs), tree_as_json(node.rhs), node.modifier
-    between_vectors = not (_is_scalar(left) or _is_scalar(right))
+def _binary(node: Binary) -> dict[str, Any]:
+    between_vectors = node.left.kind is node.right.kind is Kind.VECTOR
     return {
         "type": "binaryExpr",
-        "op": str(node.op),
-        "lhs": left,
-        "rhs": right,
-        "matching": _matching(str(node.op), modifier) if between_vectors else None,
-        "bool": modifier is not None and bool(modifier.return_bool),
+        "op": node.operator,
+        "lhs": tree_as_json(node.left),
+        "rhs": tree_as_json(node.right),
+        "matching": _matching(node) if between_vectors else None,
+        "bool": node.returns_bool,
     }
 
 
-def _matching(operator: str, modifier: ast.BinModifier | None) -> dict[str, Any]:
-    matching = None if modifier is None else modifier.matching
-    card = "many-to-many" if operator in _SET_OPERATORS else "one-to-one"
+def _matching(node: Binary) -> dict[str, Any]:
+    matching = node.matching
     return {
-        "card": card if modifier is None else _CARDINALITIES[str(modifier.card)],
-        "labels": [] if matching is None else list(matching.labels),
-        "on": matching is not None and matching.type == ast.LabelModifierType.Include,
-        "include": _included(modifier),
+        "card": "many-to-many" if node.operator in SET_OPERATORS else matching.cardinality,
+        "labels": matching.grouping.listed,
+        "on": not matching.grouping.without,
+        "include": matching.include,
     }
-
-
-def _included(modifier: ast.BinModifier | None) -> Sequence[str]:
-    return [] if modifier is None else list(modifier.group_labels or ())
-
-
-def _is_scalar(tree: dict[str, Any]) -> bool:
-    """Whether a part's value is a number; the parser says so of functions alone."""
-    match tree["type"]:
-        case "numberLiteral" | "stringLiteral":
-            return True
-        case "parenExpr" | "unaryExpr":
-            return _is_scalar(tree["expr"])
-        case "binaryExpr":
-            return _is_scalar(tree["lhs"]) and _is_scalar(tree["rhs"])
-        case "call":
-            return bool(tree["func"]["returnType"] == "scalar")
-    return False
-
-
-def _ms(length: timedelta | None) -> int:
-    return 0 if length is None else length // timedelta(milliseconds=1)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-
 from opsconsole.ingest.scrape import TargetStatus
 from opsconsole.operations.console import current
 from opsconsole.series.duration import format_duration
 
 from . import wire
+from .answer import Answer
 from .endpoint import endpoint
 from .parameters import Parameters
 from .wire import NEVER, rfc3339
 
 
 @endpoint("GET")
-def targets(request: HttpRequest) -> HttpResponse:
+def targets(parameters: Parameters) -> Answer:
     """The console drops no target; ``state=dropped`` finds none."""
-    parameters = Parameters(request)
     state, pool = parameters.text("state").lower(), parameters.text("scrapePool")
     statuses = current().scraper.status
     shown = statuses if state in ("", "any", "active") else ()

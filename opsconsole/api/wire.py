@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 import orjson
-from django.http import HttpResponse
 
 from opsconsole.promql.result import Matrix
 from opsconsole.series.labels import Labels
 
+from .answer import Answer
 from .numbers import instants, numbers, plain, seconds
-
-CONTENT_TYPE = "application/json"
 
 NEVER = "0001-01-01T00:00:00Z"
 """Go's zero time: it has not happened yet."""
@@ -58,29 +57,25 @@ _STATUS = {
 }
 
 
-def success(data: bytes | object, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> HttpResponse:
+def success(data: bytes | object, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> Answer:
     """``data`` is JSON already when it is bytes.  ``warnings`` and ``infos`` are left out when there are none."""
     encoded = data if isinstance(data, bytes) else orjson.dumps(data)
     for name, sentences in ((b"warnings", warnings), (b"infos", infos)):
         if sentences:
             encoded += b',"' + name + b'":' + orjson.dumps(list(sentences))
-    return HttpResponse(b'{"status":"success","data":' + encoded + b"}", content_type=CONTENT_TYPE)
+    return Answer(b'{"status":"success","data":%b}' % encoded)
 
 
-def nothing() -> HttpResponse:
+def nothing() -> Answer:
     """There is no answer, and none is needed."""
-    response = HttpResponse(status=204)
-    del response["Content-Type"]
-    return response
+    return Answer(b"", 204)
 
 
-def failure(error_type: ErrorType, message: str) -> HttpResponse:
+def failure(error_type: ErrorType, message: str) -> Answer:
     line = " ".join(message.split()).encode(errors="replace").decode()  # a lone surrogate has no JSON
     body = {"status": "error", "errorType": error_type.value, "error": line}
-    response = HttpResponse(orjson.dumps(body), content_type=CONTENT_TYPE, status=error_type.status)
-    if error_type is ErrorType.UNAUTHORIZED:
-        response["WWW-Authenticate"] = "Bearer"
-    return response
+    answer = Answer(orjson.dumps(body), error_type.status)
+    return answer.saying(("WWW-Authenticate", "Bearer")) if error_type is ErrorType.UNAUTHORIZED else answer
 
 
 def matrix(result: Matrix) -> bytes:
@@ -88,7 +83,7 @@ def matrix(result: Matrix) -> bytes:
 
     Digits are made for all rows at once and woven between the instants, which are the same for every row.
     """
-    heads = [b'"],[%b,"' % instant for instant in instants(result.timestamps)]
+    heads = _heads(result.timestamps.tobytes())
     points = [b""] * (2 * len(heads))
     points[::2] = heads
     rows = []
@@ -101,6 +96,12 @@ def matrix(result: Matrix) -> bytes:
             woven = b"".join(heads[step] + texts[step] for step in np.flatnonzero(result.present[row]).tolist())
         rows.append(b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), woven.removeprefix(b'"],')))
     return _data("matrix", [rows[row] for row in sorted(range(len(rows)), key=result.labels.__getitem__)])
+
+
+@lru_cache(maxsize=16)
+def _heads(timestamps: bytes) -> list[bytes]:
+    """What stands before each point.  The panels of a board ask for the same instants."""
+    return [b'"],[%b,"' % instant for instant in instants(np.frombuffer(timestamps, np.int64))]
 
 
 def vector(result: Matrix) -> bytes:

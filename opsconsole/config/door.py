@@ -43,7 +43,7 @@ class Door:
 
     async def start(self) -> None:
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._config, self._state, self._http.answer, self._http.pool),
+            lambda: Connection(self._config, self._state, self._http),
             sock=self._listener,
             backlog=BACKLOG,
         )

@@ -38,6 +38,12 @@ QUERY_POINTS = env.int("OPSCONSOLE_QUERY_POINTS", default=11_000)
 QUERY_SECONDS = env.float("OPSCONSOLE_QUERY_SECONDS", default=30.0)
 """How long a query may take."""
 
+HEAD_MEMORY = env.str("OPSCONSOLE_HEAD_MEMORY", default=str(192 << 20))
+"""Bytes that the recent samples of scraped series may take in memory."""
+
+HEAD_SERIES = env.str("OPSCONSOLE_HEAD_SERIES", default="200000")
+"""Scraped series that are kept in memory; further ones are refused."""
+
 SAMPLES_DAYS = env.int("OPSCONSOLE_SAMPLES_DAYS", default=30)
 """How long every sample is kept."""
 

@@ -34,6 +34,7 @@ from opsconsole.storage.clickhouse import ClickHouse, StoreError
 from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.folder import FolderInUse
 from opsconsole.storage.head import Head
+from opsconsole.storage.head import Limits as HeadLimits
 from opsconsole.storage.history import History
 from opsconsole.storage.intake import Intake
 from opsconsole.storage.metadata import MetadataStore
@@ -51,6 +52,8 @@ from .evaluator import Evaluator
 from .roller import Roller
 from .server import Service
 
+_DIGITS = 19  # fewer fit 63 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -64,7 +67,7 @@ class Graph:
 def build() -> Graph:
     """Everything the environment asks for, not running yet.  Raises ``StartError``."""
     profile = _profile()
-    limits = _query_limits()
+    limits, head_limits = _query_limits(), _head_limits()
     kept = _retention()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
@@ -77,7 +80,7 @@ def build() -> Graph:
         retention.apply(kept, clickhouse)
         samples = SampleStore(clickhouse)
         rollups = Rollups(clickhouse, samples, samples_days=kept.samples_days)
-        head = Head()
+        head = Head(head_limits)
         head.load(samples.of_scrapes(), clock.now_ms())
         pushed = PushedStore(targets=[target.labels for target in targets], scraped=samples.scraped)
         pushed.load(samples.of_pushes(), clock.now_ms())
@@ -90,7 +93,7 @@ def build() -> Graph:
         stores.callback(spans.close)
 
         history = History(head, samples, pushed, moved=samples.moved, rollups=rollups)
-        engine = _remote(limits) or Engine(history, limits=limits)
+        engine = _remote(limits) or Engine(history, limits=limits, at_hand=history.at_hand)
         if isinstance(engine, RemoteEngine):
             stores.callback(engine.close)
 
@@ -146,6 +149,21 @@ def _query_limits() -> Limits:
         return Limits(env.QUERY_SERIES, env.QUERY_SAMPLES, env.QUERY_POINTS, env.QUERY_SECONDS)
     except ValueError as error:
         raise StartError(f"OPSCONSOLE_QUERY_…: {error}") from None
+
+
+def _head_limits() -> HeadLimits:
+    memory = _number("OPSCONSOLE_HEAD_MEMORY", env.HEAD_MEMORY, "bytes")
+    series = _number("OPSCONSOLE_HEAD_SERIES", env.HEAD_SERIES, "series")
+    try:
+        return HeadLimits(memory_bytes=memory, total_series=series)
+    except ValueError as error:
+        raise StartError(f"OPSCONSOLE_HEAD_MEMORY and OPSCONSOLE_HEAD_SERIES do not go together: {error}") from None
+
+
+def _number(name: str, text: str, unit: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text)):
+        raise StartError(f"{name} is {text!r}; say a number of {unit} above 0, in digits alone")
+    return int(text)
 
 
 def _retention() -> retention.Retention:

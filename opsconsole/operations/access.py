@@ -120,7 +120,20 @@ def authenticate_token(header: str | None, scope: str, now_ms: int) -> ApiToken 
     if _is_environments(text):
         return _environments_token()
     token = _known.get(_hash(text), now_ms)
-    return token if token is not None and scope in _ALLOWS[ApiToken.Scope(token.scope)] else None
+    return token if _allows(token, scope) else None
+
+
+def knows_token(header: str, scope: str, now_ms: int) -> bool:
+    """Whether ``authenticate_token`` would find one without asking the database."""
+    scheme, _, text = header.strip().partition(" ")
+    text = text.strip()
+    if scheme.lower() != "bearer" or not text:
+        return False
+    return _is_environments(text) or _allows(_known.peek(_hash(text), now_ms), scope)
+
+
+def _allows(token: ApiToken | None, scope: str) -> bool:
+    return token is not None and scope in _ALLOWS[ApiToken.Scope(token.scope)]
 
 
 class _TokenCache:
@@ -138,6 +151,10 @@ class _TokenCache:
             while len(self._entries) > CACHE_SIZE:
                 self._entries.popitem(last=False)
         return token
+
+    def peek(self, digest: str, now_ms: int) -> ApiToken | None:
+        until_ms, token = self._entries.get(digest, (0, None))
+        return token if now_ms < until_ms else None
 
     def clear(self) -> None:
         self._entries.clear()

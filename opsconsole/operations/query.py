@@ -81,14 +81,19 @@ def instant(
     lookback_ms: int | None = None,
     timeout_s: float | None = None,
     cancelled: threading.Event | None = None,
+    at_once: bool = False,
 ) -> Matrix | Scalar | String:
     """The value of ``query`` at one instant, the samples of a range vector like ``up[5m]``, or a string as it stands.
 
     ``lookback_ms``: for how long a sample counts, if not as usual.
     ``timeout_s`` may shorten the console's own limit.  Set ``cancelled``, from any thread, and the work ends at its next step.
-    Raises ``BadQuery``, ``QueryFailed``, ``QueryTimeout``, ``QueryCanceled`` or ``QueryUnavailable``.
+    ``at_once``: without waiting for a turn or anything else, as ``Evaluator.at_once``.
+    Raises ``BadQuery``, ``QueryFailed``, ``QueryTimeout``, ``QueryCanceled`` or ``QueryUnavailable``; ``at_once`` also
+    ``QueryFailed`` where it takes longer.
     """
     engine = _evaluator(console, lookback_ms)
+    if at_once:
+        return _at_once(engine, lambda quick: quick.instant(query, at_ms))
     return _ask(console, timeout_s, cancelled, lambda budget: engine.instant(query, at_ms, budget))
 
 
@@ -100,6 +105,7 @@ def range_(
     lookback_ms: int | None = None,
     timeout_s: float | None = None,
     cancelled: threading.Event | None = None,
+    at_once: bool = False,
 ) -> Matrix:
     """The values of ``query`` over a span.  Arguments and errors as of ``instant``."""
     most = console.engine.limits.points
@@ -108,6 +114,8 @@ def range_(
             f"exceeded maximum resolution of {most:,} points per timeseries. Try decreasing the query resolution (?step=XX)"
         )
     engine = _evaluator(console, lookback_ms)
+    if at_once:
+        return _at_once(engine, lambda quick: quick.range(query, span.start_ms, span.end_ms, span.step_ms))
     return _ask(
         console,
         timeout_s,
@@ -181,6 +189,15 @@ def matchers(selector: str, parameter: str = "match[]") -> Sequence[Matcher]:
 
 def _evaluator(console: Console, lookback_ms: int | None) -> Evaluator:
     return console.engine if lookback_ms is None else console.engine.looking_back(lookback_ms)
+
+
+def _at_once(engine: Evaluator, work: Callable[[Evaluator], T]) -> T:
+    if engine.at_once is None:
+        raise QueryFailed("this evaluator has nothing at hand")
+    try:
+        return work(engine.at_once)
+    except PromQLError as error:
+        raise QueryFailed(_one_line(error)) from None
 
 
 def _ask(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import promql_parser as ast
-
-from opsconsole.promql import text
+from opsconsole.promql import parse, text
 from opsconsole.promql.error import PromQLError
+from opsconsole.promql.plan import Expr
 
 from .query import BadQuery
 
@@ -18,9 +17,9 @@ def formatted(query: str) -> str:
         raise BadQuery(f'invalid parameter "query": {error}') from None
 
 
-def tree(query: str) -> ast.Expr:
+def tree(query: str) -> Expr:
     """What was written, as a tree.  Raises ``BadQuery``."""
     try:
-        return text.syntax_tree(query)
+        return parse.written(query)
     except PromQLError as error:
         raise BadQuery(f'invalid parameter "query": {error}') from None

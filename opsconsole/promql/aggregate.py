@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import Mask, Values
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, derived
 
 from .format import sample
 from .limits import Budget
@@ -51,12 +51,16 @@ class Members:
 
     def nameless_groups(self) -> Mask | None:
         """bool[G]: the groups, told apart by metric name, whose name is to be lost."""
-        if self.nameless is None or not any(labels.metric for labels in self.groups.labels):
+        if self.nameless is None or not derived(self.groups.labels, "named", _any_named):
             return None
         return self.nameless[self.order][self.starts]
 
     def _added(self, rows: Mask) -> NDArray[np.intp]:
         return np.add.reduceat(rows, self.starts, axis=0, dtype=np.intp)
+
+
+def _any_named(labels: Sequence[Labels]) -> bool:
+    return any(one.metric for one in labels)
 
 
 def aggregate(operator: str, vector: Vector, grouping: Grouping) -> Vector:

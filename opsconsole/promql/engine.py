@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels, LabelSets, derived
 
-from . import literal
+from . import literal, small
 from .annotations import Annotations
 from .error import PromQLError
 from .evaluate import Evaluation
 from .evaluator import Refused, Selectors
 from .limits import Budget, Limits
 from .parse import parse
-from .plan import Kind, Range, Subquery, Text
+from .plan import Expr, Kind, Range, Subquery, Text
 from .result import Matrix, Samples, Scalar, String
 from .select import sampled
 from .shared import Shared
@@ -37,11 +38,16 @@ class Engine:
         *,
         lookback_ms: int = LOOKBACK_MS,
         limits: Limits | None = None,
+        at_hand: SampleSource | None = None,
+        plan_of: Callable[[str], Expr] = parse,
         shared: Shared | None = None,
     ) -> None:
+        """``at_hand``: the same source, which raises ``PromQLError`` instead of looking for anything."""
         self._source = source
         self._lookback_ms = lookback_ms
         self._limits = limits or Limits()
+        self._at_hand = at_hand
+        self._plan_of = plan_of
         self._shared = shared
 
     @property
@@ -49,9 +55,22 @@ class Engine:
         """What a query without a budget of its own may cost."""
         return self._limits
 
+    @cached_property
+    def at_once(self) -> Engine | None:
+        """The same for small queries that were asked before; None where nothing is at hand."""
+        if self._at_hand is None:
+            return None
+        return Engine(self._at_hand, lookback_ms=self._lookback_ms, limits=small.LIMITS, plan_of=small.plan)
+
     def looking_back(self, lookback_ms: int) -> Engine:
         """The same, to which a sample counts for so long."""
-        return Engine(self._source, lookback_ms=lookback_ms, limits=self._limits)
+        return Engine(
+            self._source,
+            lookback_ms=lookback_ms,
+            limits=self._limits,
+            at_hand=self._at_hand,
+            plan_of=self._plan_of,
+        )
 
     def together(self, queries: Collection[str]) -> Engine:
         """The same, for one round of these queries, whose work in common is done once.  For one thread."""
@@ -62,7 +81,7 @@ class Engine:
 
         Series stand in the order that ``sort`` and ``topk`` give them.  Raises ``PromQLError``.
         """
-        plan = parse(query)
+        plan = self._plan_of(query)
         if isinstance(plan, Text):
             return String(at_ms, literal.printable(plan.value))
         evaluation = self._evaluation(
@@ -85,7 +104,7 @@ class Engine:
             raise ValueError(f"step must be positive, not {step_ms} ms")
         if end_ms < start_ms:
             raise ValueError("end must not be before start")
-        plan = parse(query)
+        plan = self._plan_of(query)
         if plan.kind not in (Kind.SCALAR, Kind.VECTOR):
             raise Refused(
                 f'invalid parameter "query": invalid expression type "{plan.kind}" for range query, '
@@ -152,6 +171,8 @@ def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matr
 
 
 def _by_labels(matrix: Matrix) -> Matrix:
+    if len(matrix.labels) < 2:
+        return matrix
     order, labels = derived(matrix.labels, "sorted", _sorted)
     return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
 

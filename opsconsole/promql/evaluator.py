@@ -32,6 +32,13 @@ class Evaluator(Protocol):
     @property
     def limits(self) -> Limits: ...
 
+    @property
+    def at_once(self) -> Evaluator | None:
+        """The same for ``instant`` and ``range`` of small queries, which raises ``PromQLError`` where an answer would have to
+        be waited for or take a thread more than a fraction of a millisecond; None for an evaluator that always waits.
+        """
+        ...
+
     def looking_back(self, lookback_ms: int) -> Evaluator:
         """The same, to which a sample counts for so long."""
         ...

@@ -1,13 +1,12 @@
 """From the text of a query to its plan.
 
 The grammar, the order of its checks and what its errors say are those of Prometheus 3 (``promql/parser/generated_parser.y``,
-``parse.go``), by recursive descent and operator precedence.  Parentheses leave no trace in the plan.
+``parse.go``), by recursive descent and operator precedence.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import NoReturn
 
 from opsconsole.series.labels import METRIC_NAME, quote
@@ -30,6 +29,7 @@ from .plan import (
     Matching,
     Negate,
     Number,
+    Parentheses,
     Range,
     Selector,
     Shift,
@@ -50,17 +50,43 @@ _EXPERIMENTAL = frozenset(("anchored", "smoothed", "fill", "fill_left", "fill_ri
 _NAME_TYPES = frozenset((Type.IDENTIFIER, Type.METRIC, Type.KEYWORD, Type.AGGREGATOR, Type.OPERATOR))
 
 
-@lru_cache(maxsize=1024)
+_KEPT = 1024
+_PLANS: dict[str, Expr] = {}
+
+
 def parse(query: str) -> Expr:
     """The plan of ``query``.  Raises ``ParseError`` for what is not PromQL and for what is not supported."""
+    if (plan := _PLANS.get(query)) is not None:
+        return plan
     bounds.check(query)
     try:
-        return _Parser(query).parse()
+        plan = _Parser(query).parse()
     except RecursionError:
         raise ParseError("the query is nested too deeply", 0, query) from None
+    if len(_PLANS) >= _KEPT:
+        _PLANS.clear()
+    _PLANS[query] = plan
+    return plan
+
+
+def parsed(query: str) -> Expr | None:
+    """What ``parse`` found lately, without parsing."""
+    return _PLANS.get(query)
+
+
+def written(query: str) -> Expr:
+    """``query`` as it stands, with its parentheses.  Raises as ``parse``."""
+    parse(query)  # which says at the usual places what is wrong
+    return _Parser(query, parentheses=True).parse()
 
 
 class _Parser(Cursor):
+    """``parentheses`` are kept, or leave no trace."""
+
+    def __init__(self, query: str, *, parentheses: bool = False) -> None:
+        super().__init__(query)
+        self._parentheses = parentheses
+
     def parse(self) -> Expr:
         if self.ended:
             self.fail("no expression found in input", 0)
@@ -95,7 +121,7 @@ class _Parser(Cursor):
         matching = None
         if self.token.is_(Type.KEYWORD, "on", "ignoring"):
             without = self.advance().word == "ignoring"
-            grouping = Grouping(frozenset(self._labels()), without=without)
+            grouping = Grouping.of(self._labels(), without=without)
             matching = Matching(grouping)
             if self.token.is_(Type.KEYWORD, "group_left", "group_right"):
                 many_left = self.advance().word == "group_left"
@@ -163,7 +189,7 @@ class _Parser(Cursor):
             case Type.PUNCTUATION if self.accept("("):
                 expr = self._expression()
                 self.expect(")")
-                return expr
+                return Parentheses(expr, token.position) if self._parentheses else expr
             case _:
                 return self._selector()
 
@@ -207,7 +233,7 @@ class _Parser(Cursor):
         if not self.token.is_(Type.KEYWORD, "by", "without"):
             return None
         without = self.advance().word == "without"
-        return Grouping(frozenset(self._labels()), without=without)
+        return Grouping.of(self._labels(), without=without)
 
     # selectors
 
@@ -236,7 +262,7 @@ class _Parser(Cursor):
             matchers.insert(0, Matcher(METRIC_NAME, Operator.EQUAL, name))
         if all(matcher.matches("") for matcher in matchers):
             self.fail("vector selector must contain at least one non-empty matcher", position)
-        return Selector(tuple(matchers), Shift(), position)
+        return Selector(tuple(matchers), Shift(), position, named=name is not None)
 
     def _metric_name(self) -> str:
         """Most keywords are names too where nothing else can stand."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -52,11 +53,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """``up{job="web"} offset 5m``; the metric name is a matcher like any other."""
+    """``up{job="web"} offset 5m``; the metric name is a matcher like any other, the first one if ``named`` without ``=``."""
 
     matchers: tuple[Matcher, ...]
     shift: Shift
     position: int
+    named: bool = field(default=False, compare=False)
     kind = Kind.VECTOR
 
 
@@ -99,10 +101,19 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Which labels tell groups apart: ``by``/``on`` keep the named ones, ``without``/``ignoring`` drop them."""
+    """Which labels tell groups apart: ``by``/``on`` keep the named ones, ``without``/``ignoring`` drop them.
+
+    ``listed``: the names in the order in which they are written.
+    """
 
     names: frozenset[str] = frozenset()
     without: bool = False
+    listed: tuple[str, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def of(cls, listed: Iterable[str], *, without: bool) -> Grouping:
+        listed = tuple(listed)
+        return cls(frozenset(listed), without, listed)
 
     def key(self, labels: Labels) -> tuple[tuple[str, str], ...]:
         """What members of one group share; a plain tuple, because this runs once a series."""
@@ -163,6 +174,18 @@ class Binary:
         return Kind.SCALAR if self.left.kind is self.right.kind is Kind.SCALAR else Kind.VECTOR
 
 
+@dataclass(frozen=True, slots=True)
+class Parentheses:
+    """Only in what is written (``parse.written``): a plan has none, for they mean nothing."""
+
+    expr: Expr
+    position: int
+
+    @property
+    def kind(self) -> Kind:
+        return self.expr.kind
+
+
 def start(expr: Expr) -> int:
     """Where the text of an expression begins."""
     while isinstance(expr, Binary):
@@ -170,4 +193,4 @@ def start(expr: Expr) -> int:
     return expr.position
 
 
-Expr = Number | Text | Selector | Range | Subquery | Call | Aggregate | Negate | Binary
+Expr = Number | Text | Selector | Range | Subquery | Call | Aggregate | Negate | Binary | Parentheses

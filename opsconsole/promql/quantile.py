@@ -189,16 +189,24 @@ def _quantiles(alike: Alike, q: NDArray[np.float64]) -> tuple[Values, NDArray[np
     return np.where(~present[:, -1] | np.isnan(q), np.nan, values), falling
 
 
+def _without_noise(counts: Values) -> Values:
+    """A bucket that differs from the one before it by no more than sums are rounded by is equal to it."""
+    while True:
+        before, after = counts[:, :-1], counts[:, 1:]
+        noise = (after != before) & (np.abs(after - before) < _SMALL_DELTA * (np.abs(after) + np.abs(before)))
+        if not noise.any():
+            return counts
+        counts = np.concatenate([counts[:, :1], np.where(noise, before, after)], axis=1)
+
+
 def _repaired(bounds: Values, counts: Values, present: Mask) -> tuple[Values, Values, Mask]:
     """(upper bounds, counts) of shape [H, B, T], with counts that never fall; and bool[H, T], where they did.
 
     A bucket that is absent at an instant repeats the one before it, so that it is never the first to reach a rank.
     """
     if present.all():
-        grown = np.diff(counts, axis=1)
-        if (
-            (grown == 0) | (grown > 2 * _SMALL_DELTA * np.abs(counts[:, 1:]))
-        ).all():  # as nearly always: nothing to repair
+        counts = _without_noise(counts)
+        if (counts[:, 1:] >= counts[:, :-1]).all():  # as nearly always: nothing to repair
             whole = np.broadcast_to(bounds[:, np.newaxis], counts.shape)
             return whole, counts, np.zeros(counts[:, 0].shape, dtype=bool)
     upper = np.empty_like(counts)

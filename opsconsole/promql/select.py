@@ -35,10 +35,14 @@ def shifted(steps: Timestamps, shift: Shift, query_start_ms: int, query_end_ms: 
 def fetch(
     source: SampleSource, selector: Selector, instants: Timestamps, window_ms: int, budget: Budget
 ) -> list[Stack]:
-    """What a selector means for windows that end at ``instants``; every series stands in one of the stacks."""
+    """What a selector means for windows that end at ``instants``, which do not descend; every series stands in one of the stacks."""
     budget.check()
-    found = source.select(selector.matchers, int(instants.min()) - window_ms, int(instants.max()))
+    found = source.select(selector.matchers, int(instants[0]) - window_ms, int(instants[-1]))
     stacks = [samples for samples in found if isinstance(samples, Stack)]
+    if len(stacks) == len(found):  # as from the head
+        budget.select(sum([len(stack.labels) for stack in stacks]))
+        budget.hold(sum([stack.size for stack in stacks]))
+        return stacks
     blocks = [samples for samples in found if isinstance(samples, Block) and samples.labels and samples.timestamps.size]
     budget.select(sum(len(stack.labels) for stack in stacks) + sum(len(block.labels) for block in blocks))
     budget.hold(sum(stack.size for stack in stacks) + sum(block.values.size for block in blocks))

@@ -8,69 +8,65 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from datetime import timedelta
 from decimal import Decimal
-
-import promql_parser as ast
 
 from opsconsole.series.duration import format_duration
 
-from .error import ParseError, PromQLError
-from .parse import parse
+from .parse import written
+from .plan import (
+    Aggregate,
+    Anchor,
+    Binary,
+    Call,
+    Cardinality,
+    Expr,
+    Negate,
+    Number,
+    Parentheses,
+    Range,
+    Selector,
+    Shift,
+    Subquery,
+    Text,
+)
 
 LINE = 100
 """A part that needs more characters is split."""
 
 _INDENT = "  "
-_MATCHERS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_METRIC_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
             "\v": "\\v"}  # fmt: skip
 
 
-def syntax_tree(query: str) -> ast.Expr:
-    """What was written, which the plan forgets: parentheses, and the order of labels.  Raises ``ParseError``."""
-    parse(query)  # which knows better what is wrong and where, and lets nothing in that is too deep for the library
-    try:
-        return ast.parse(query)
-    except ValueError as error:
-        raise ParseError(str(error), -1, query) from None
-
-
 def formatted(query: str) -> str:
-    """``query`` in the usual form, with lines no longer than they must be.  Raises ``PromQLError``."""
-    return _laid_out(syntax_tree(query), 0)
+    """``query`` in the usual form, with lines no longer than they must be.  Raises ``ParseError``."""
+    return _laid_out(written(query), 0)
 
 
-def written(node: object) -> str:  # noqa: PLR0911  one line for each kind of node
-    """The tree on one line.  Raises ``PromQLError`` for what Prometheus has no notation for."""
+def in_one_line(node: Expr) -> str:  # noqa: PLR0911  one line for each kind of node
     match node:
-        case ast.ParenExpr():
-            return f"({written(node.expr)})"
-        case ast.NumberLiteral():
-            return number(node.val)
-        case ast.StringLiteral():
-            return quoted(node.val)
-        case ast.UnaryExpr():
-            return f"-{written(node.expr)}"
-        case ast.VectorSelector():
-            return _selected(node) + _shift(node)
-        case ast.MatrixSelector():
-            selector = node.vector_selector
-            return f"{_selected(selector)}[{_duration(node.range)}]{_shift(selector)}"
-        case ast.SubqueryExpr():
-            return written(node.expr) + _window(node)
-        case ast.Call():
-            return f"{node.func.name}({', '.join(map(written, node.args))})"
-        case ast.AggregateExpr():
-            return f"{_aggregation(node)}({', '.join(map(written, _arguments(node)))})"
-        case ast.BinaryExpr():
-            return f"{written(node.lhs)} {_operation(node)} {written(node.rhs)}"
-    raise PromQLError(f"unsupported expression {type(node).__name__}")
-
-
-def matcher_operator(matcher: ast.Matcher) -> str:
-    return _MATCHERS[str(matcher.op)]  # the parser's enums cannot be hashed; their names can
+        case Parentheses():
+            return f"({in_one_line(node.expr)})"
+        case Number():
+            return number(node.value)
+        case Text():
+            return quoted(node.value)
+        case Negate():
+            return f"-{in_one_line(node.expr)}"
+        case Selector():
+            return _selected(node) + _shift(node.shift)
+        case Range():
+            return f"{_selected(node.selector)}[{format_duration(node.window_ms)}]{_shift(node.shift)}"
+        case Subquery():
+            return in_one_line(node.expr) + _window(node)
+        case Call():
+            return f"{node.function}({', '.join(map(in_one_line, node.args))})"
+        case Aggregate():
+            return f"{_aggregation(node)}({', '.join(map(in_one_line, _arguments(node)))})"
+        case Binary():
+            return f"{in_one_line(node.left)} {_operation(node)} {in_one_line(node.right)}"
 
 
 def number(value: float) -> str:
@@ -93,34 +89,37 @@ def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        code -= 0xDC00
+        return f"\\x{code:02x}"
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _laid_out(node: object, level: int) -> str:  # noqa: PLR0911
+def _laid_out(node: Expr, level: int) -> str:  # noqa: PLR0911
     """Indented by ``level``; a part that fits the line stays on it."""
     indent = _INDENT * level
-    line = written(node)
-    if isinstance(node, ast.UnaryExpr):
+    line = in_one_line(node)
+    if isinstance(node, Negate):
         return f"{indent}-{_laid_out(node.expr, level).lstrip()}"
     if len(line) <= LINE:
         return indent + line
 
-    def inner(part: object) -> str:
+    def inner(part: Expr) -> str:
         return _laid_out(part, level + 1)
 
     match node:
-        case ast.ParenExpr():
+        case Parentheses():
             return f"{indent}(\n{inner(node.expr)}\n{indent})"
-        case ast.SubqueryExpr():
+        case Subquery():
             return _laid_out(node.expr, level) + _window(node)
-        case ast.Call() if node.args:
-            return f"{indent}{node.func.name}(\n{_lines(map(inner, node.args))}\n{indent})"
-        case ast.AggregateExpr():
+        case Call() if node.args:
+            return f"{indent}{node.function}(\n{_lines(map(inner, node.args))}\n{indent})"
+        case Aggregate():
             return f"{indent}{_aggregation(node)}(\n{_lines(map(inner, _arguments(node)))}\n{indent})"
-        case ast.BinaryExpr():
-            return f"{inner(node.lhs)}\n{indent}{_operation(node)}\n{inner(node.rhs)}"
+        case Binary():
+            return f"{inner(node.left)}\n{indent}{_operation(node)}\n{inner(node.right)}"
     return indent + line
 
 
@@ -128,87 +127,60 @@ def _lines(parts: Iterable[str]) -> str:
     return ",\n".join(parts)
 
 
-def _selected(node: ast.VectorSelector) -> str:
-    """The metric name and the matchers, those in the order of their text."""
-    if node.matchers.or_matchers:
-        raise PromQLError("unsupported 'or' between matchers; use a regular expression")
-    matchers = sorted(
-        f"{_name(each.name)}{matcher_operator(each)}{quoted(each.value)}" for each in node.matchers.matchers
-    )
-    return (node.name or "") + (f"{{{','.join(matchers)}}}" if matchers else "")
+def _selected(node: Selector) -> str:
+    """The metric name and the matchers, those in the order of their text; a name that is none elsewhere stands among them."""
+    name, matchers = (node.matchers[0].value, node.matchers[1:]) if node.named else ("", node.matchers)
+    texts = sorted(f"{_name(each.name)}{each.operator}{quoted(each.value)}" for each in matchers)
+    if name and not _METRIC_NAME.fullmatch(name):
+        name, texts = "", [quoted(name), *texts]
+    return name + (f"{{{','.join(texts)}}}" if texts else "")
 
 
 def _name(name: str) -> str:
-    return name if _PLAIN_NAME.fullmatch(name) else quoted(name)
+    return name if _LABEL_NAME.fullmatch(name) else quoted(name)
 
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(map(_name, names))
 
 
-def _shift(node: ast.VectorSelector | ast.SubqueryExpr) -> str:
-    at = ""
-    if node.at is not None:
-        match node.at.type:
-            case ast.AtModifierType.Start:
-                at = " @ start()"
-            case ast.AtModifierType.End:
-                at = " @ end()"
-            case _ if node.at.at is not None:
-                at = f" @ {node.at.at.timestamp():.3f}"
-    return at + (f" offset {_duration(node.offset)}" if node.offset else "")
+def _shift(shift: Shift) -> str:
+    match shift.at:
+        case None:
+            at = ""
+        case Anchor():
+            at = f" @ {shift.at}()"
+        case at_ms:
+            at = f" @ {at_ms / 1000:.3f}"
+    return at + (f" offset {format_duration(shift.offset_ms)}" if shift.offset_ms else "")
 
 
-def _window(node: ast.SubqueryExpr) -> str:
-    step = _duration(node.step) if node.step else ""
-    return f"[{_duration(node.range)}:{step}]{_shift(node)}"
+def _window(node: Subquery) -> str:
+    step = format_duration(node.step_ms) if node.step_ms else ""
+    return f"[{format_duration(node.window_ms)}:{step}]{_shift(node.shift)}"
 
 
-def _duration(length: timedelta | None) -> str:
-    return format_duration((length or timedelta()) // timedelta(milliseconds=1))
+def _aggregation(node: Aggregate) -> str:
+    names = _names(node.grouping.listed)
+    if node.grouping.without:
+        return f"{node.operator} without ({names}) "
+    return f"{node.operator} by ({names}) " if names else node.operator
 
 
-def _aggregation(node: ast.AggregateExpr) -> str:
-    modifier = node.modifier
-    if modifier is None:
-        return str(node.op)
-    if modifier.type == ast.AggModifierType.Without:
-        return f"{node.op} without ({_names(modifier.labels)}) "
-    return f"{node.op} by ({_names(modifier.labels)}) " if modifier.labels else str(node.op)
-
-
-def _arguments(node: ast.AggregateExpr) -> list[object]:
+def _arguments(node: Aggregate) -> list[Expr]:
     return [node.expr] if node.param is None else [node.param, node.expr]
 
 
-def _operation(node: ast.BinaryExpr) -> str:
+def _operation(node: Binary) -> str:
     """The operator and all its modifiers."""
-    parts = [str(node.op)]
-    modifier = node.modifier
-    if modifier is not None:
-        if modifier.return_bool:
-            parts.append("bool")
-        card = str(modifier.card)
-        group = {"VectorMatchCardinality.ManyToOne": "left", "VectorMatchCardinality.OneToMany": "right"}.get(card)
-        matching = modifier.matching
-        on = matching is not None and matching.type == ast.LabelModifierType.Include
-        names = [] if matching is None else matching.labels
-        if on or names or group:
-            parts.append(f"{'on' if on else 'ignoring'} ({_names(names)})")
-        if group:
-            parts.append(f"group_{group} ({_names(modifier.group_labels or ())})")
-        parts.extend(_filled(modifier))
+    parts = [node.operator]
+    if node.returns_bool:
+        parts.append("bool")
+    matching, grouping = node.matching, node.matching.grouping
+    grouped = matching.cardinality is not Cardinality.ONE_TO_ONE
+    if not grouping.without or grouping.listed or grouped:
+        parts.append(f"{'ignoring' if grouping.without else 'on'} ({_names(grouping.listed)})")
+    if grouped:
+        side = "left" if matching.cardinality is Cardinality.MANY_TO_ONE else "right"
+        parts.append(f"group_{side} ({_names(matching.include)})")
     return " ".join(parts)
-
-
-def _filled(modifier: ast.BinModifier) -> Iterable[str]:
-    fill = modifier.fill_values
-    if fill is None or (fill.lhs is None and fill.rhs is None):
-        return
-    if fill.lhs is not None and fill.lhs == fill.rhs:
-        yield f"fill ({number(fill.lhs)})"
-        return
-    if fill.lhs is not None:
-        yield f"fill_left ({number(fill.lhs)})"
-    if fill.rhs is not None:
-        yield f"fill_right ({number(fill.rhs)})"

@@ -129,8 +129,8 @@ def reached(clocks: Timestamps, instants: Timestamps) -> Index:
     """intp[N, T]: how many columns of each clock are not later than each of ``instants``, which ascend or are all one."""
     step = _step(instants)
     if step == 0:
-        counts = np.count_nonzero(clocks <= instants[0], axis=1)[:, np.newaxis]
-        return np.broadcast_to(counts, (len(clocks), instants.size))
+        counts = np.add.reduce(clocks <= instants[0], axis=1, dtype=np.intp, keepdims=True)
+        return counts if instants.size == 1 else np.broadcast_to(counts, (len(clocks), instants.size))
     if step < 0:
         return np.stack([np.searchsorted(clock, instants, side="right") for clock in clocks])
     # Each sample counts from the first instant on that is not before it; the rest is a running sum.

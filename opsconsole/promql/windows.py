@@ -112,9 +112,12 @@ def latest(stack: Stack, at_ms: Timestamps, lookback_ms: int) -> tuple[Values, M
     for number, ends in stack.ends.items():
         ended = np.searchsorted(ends, at_ms, side="right") - 1
         recent[number] &= ~((ended >= 0) & (ends[np.maximum(ended, 0)] > taken[number]))
-    values = np.empty((len(stack.labels), at_ms.size))
-    for part, clock in _by_clock(stack, at_ms.size):
-        values[part] = cells(stack.cells[stack.rows[part]], cell[clock])
+    if at_ms.size == 1:
+        values = stack.cells[stack.rows, cell[stack.clock, 0]][:, np.newaxis]
+    else:
+        values = np.empty((len(stack.labels), at_ms.size))
+        for part, clock in _by_clock(stack, at_ms.size):
+            values[part] = cells(stack.cells[stack.rows[part]], cell[clock])
     timestamps, recent = taken[stack.clock], recent[stack.clock]
     present = is_sample(values) & recent
     unknown = recent & ~present

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.ingest.scraped import OWN_SERIES
+from opsconsole.promql.small import NotSmall
 from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import Block, is_sample, is_stale
 from opsconsole.series.labels import Labels
@@ -155,6 +156,14 @@ class Head:
         complete_from_ms = self._complete_from_ms  # read after the views: it moves before they are trimmed
         stacks = [stack for view in views if (stack := view.select(wanted, start_ms, end_ms)) is not None]
         return stacks, complete_from_ms
+
+    def at_hand(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Stack]:
+        """What ``snapshot`` finds, when the head is complete and ``matchers`` were asked for before; raises ``NotSmall``."""
+        wanted = tuple(matchers)
+        views = [slab.view for slab in self._slabs]
+        if start_ms < self._complete_from_ms or not all(view.layout.knows(wanted) for view in views):
+            raise NotSmall("the samples are not at hand")
+        return [stack for view in views if (stack := view.select(wanted, start_ms, end_ms)) is not None]
 
     def load(self, samples: SampleSource, now_ms: int) -> None:
         """Fill an empty head with the window before ``now_ms``, newest first, as far as memory allows."""

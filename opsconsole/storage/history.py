@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from opsconsole.promql.small import NotSmall
 from opsconsole.promql.source import BUCKET_MS, Buckets, Column, Samples, SampleSource
 from opsconsole.series.matcher import Matcher
 
@@ -47,6 +49,11 @@ class History:
             raise LookupError("nothing is rolled")
         return self._rollups.buckets(matchers, start_ms, end_ms, columns)
 
+    @property
+    def at_hand(self) -> SampleSource:
+        """The same where it needs nothing but a look into memory; elsewhere it raises ``NotSmall``."""
+        return _AtHand(self._head, self._pushed, self._moved)
+
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
         recent: Sequence[Samples]
         recent, seam_ms = self._head.snapshot(matchers, start_ms, end_ms)
@@ -61,3 +68,16 @@ class History:
         after_ms = max(start_ms, seam_ms)
         cut = (part for block in recent_blocks if (part := block.within(after_ms, end_ms)) is not None)
         return join([*(block for samples in older for block in samples.blocks()), *cut])
+
+
+@dataclass(frozen=True, slots=True)
+class _AtHand:
+    head: Head
+    pushed: PushedStore | None
+    moved: Callable[[], bool]
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
+        if self.moved():
+            raise NotSmall("some series have to be joined")
+        found = self.head.at_hand(matchers, start_ms, end_ms)
+        return found if self.pushed is None else [*found, *self.pushed.at_hand(matchers, start_ms, end_ms)]

@@ -42,6 +42,10 @@ class Layout:
         self._clocks = clocks
         self._selections: dict[tuple[Matcher, ...], Picked | None] = {}
 
+    def knows(self, matchers: tuple[Matcher, ...]) -> bool:
+        """Whether ``pick`` was asked lately, and has to look up its answer only."""
+        return matchers in self._selections
+
     def pick(self, matchers: tuple[Matcher, ...]) -> Picked | None:
         """The rows that ``matchers`` mean, None for none; the same object for the same matchers."""
         try:

@@ -16,6 +16,7 @@ import numpy as np
 
 from opsconsole.ingest.push import Push, Refusal, Refused
 from opsconsole.ingest.roster import Member, Roster
+from opsconsole.promql.small import NotSmall
 from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import Block, Timestamps, Values, is_sample, is_stale
 from opsconsole.series.labels import Labels, LabelSets
@@ -177,6 +178,13 @@ class PushedStore:
                 rows, labels = picked
                 blocks.append(Block(labels, view.timestamps[first:last], view.values[rows, first:last]))
         return blocks, complete_from_ms
+
+    def at_hand(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
+        """What ``snapshot`` finds, when the store is complete and ``matchers`` were asked for before; raises ``NotSmall``."""
+        views, answers = self._views, self._answers.get(tuple(matchers), {})
+        if start_ms < self._complete_from_ms or not all(view.layout in answers for view in views):
+            raise NotSmall("the samples are not at hand")
+        return self.snapshot(matchers, start_ms, end_ms)[0]
 
     def newest(self, member: Member) -> tuple[int, float] | None:
         """The newest instant and value of a series, None when nothing is known of it."""

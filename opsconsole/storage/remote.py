@@ -72,6 +72,11 @@ class RemoteEngine:
         """Itself."""
         return self
 
+    @property
+    def at_once(self) -> None:
+        """Nothing is: that server has to be asked."""
+        return None
+
     def looking_back(self, lookback_ms: int) -> RemoteEngine:
         """The same, to which a sample counts for so long; both share their connections."""
         other = copy(self)

@@ -65,8 +65,8 @@ class View:
         if picked is None:
             return None
         clocks = self.clocks if picked.clocks is None else self.clocks[picked.clocks]
-        first, last = np.count_nonzero(clocks <= start_ms, axis=1), np.count_nonzero(clocks <= end_ms, axis=1)
-        if (first >= last).all():
+        first, last = _reached(clocks, start_ms), _reached(clocks, end_ms)
+        if not (first < last).any():
             return None
         columns = slice(int(first.min()), int(last.max()))
         return Stack(
@@ -85,6 +85,12 @@ class View:
         if not self.ends or picked.clocks is None:
             return self.ends
         return {local: self.ends[clock] for local, clock in enumerate(picked.clocks.tolist()) if clock in self.ends}
+
+
+def _reached(clocks: Timestamps, at_ms: int) -> Index:
+    """intp[N]: how many columns of each clock are not later."""
+    counts: Index = np.add.reduce(clocks <= at_ms, axis=1, dtype=np.intp)
+    return counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import promql_parser
 import pytest
 from opsconsole_exporters.catalog import CATALOG
 
@@ -12,6 +11,9 @@ from alerts.expression import expression
 from alerts.model import Alert
 from alerts.profile import PROFILES, Profile
 from alerts.registry import ALERTS, FAMILIES
+from opsconsole.promql.parse import parse
+from opsconsole.promql.plan import Binary, Number
+from opsconsole.promql.selectors import selectors
 from signals.naming import by_name
 from signals.registry import SIGNALS
 
@@ -67,10 +69,12 @@ def test_a_guard_is_aggregated_to_labels_of_the_alert(alert: Alert) -> None:
 @every_alert
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 def test_the_expression_of_an_alert_parses_and_compares(alert: Alert, profile: Profile) -> None:
-    tree = promql_parser.parse(expression(alert, profile))
-    condition = tree.lhs if alert.guard else tree
-    assert str(condition.op) == alert.direction
-    assert condition.rhs.val == alert.threshold
+    tree = parse(expression(alert, profile))
+    assert isinstance(tree, Binary)
+    condition = tree.left if alert.guard else tree
+    assert isinstance(condition, Binary)
+    assert condition.operator == alert.direction
+    assert condition.right == Number(alert.threshold)
 
 
 @every_alert
@@ -104,24 +108,18 @@ def test_a_runbook_says_what_to_do_and_its_queries_parse(alert: Alert) -> None:
     queries = re.findall(r"```promql\n(.+?)```", text, re.DOTALL)
     assert queries
     for query in queries:
-        promql_parser.parse(query.strip())
+        parse(query.strip())
 
 
 @every_alert
 def test_a_runbook_names_only_metrics_that_somebody_writes(alert: Alert) -> None:
     exposed = {name for metric in CATALOG for name in (metric.name, metric.bucket, metric.sum, metric.count)} | {"up"}
     text = (RUNBOOKS / alert.runbook).read_text(encoding="utf-8")
-    used: set[str] = set()
-
-    def visit(node: promql_parser.Expr) -> bool:
-        if isinstance(node, promql_parser.VectorSelector):
-            used.add(node.name)
-        if isinstance(node, promql_parser.MatrixSelector):
-            used.add(node.vector_selector.name)
-        return True
-
-    for query in re.findall(r"```promql\n(.+?)```", text, re.DOTALL):
-        promql_parser.walk(promql_parser.parse(query.strip()), visit)
+    used = {
+        selector.matchers[0].value
+        for query in re.findall(r"```promql\n(.+?)```", text, re.DOTALL)
+        for selector in selectors(parse(query.strip()))
+    }
     assert used
     assert used <= exposed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import threading
@@ -16,6 +17,9 @@ import numpy as np
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 
+from opsconsole.ingest.scrape import Scraper, ScrapeSink
+from opsconsole.ingest.target import Target
+from opsconsole.series.clock import Clock
 from opsconsole.series.labels import Labels
 from opsconsole.storage.head import Head
 
@@ -97,6 +101,20 @@ def service() -> Iterator[str]:
     yield f"127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+def scraped(service: str, sink: ScrapeSink, clock: Clock) -> Scraper:
+    """A scraper that has asked ``service`` once, and is stopped."""
+    target = Target.parse(f"shop=http://{service}", interval_s=1)
+    scraper = Scraper([target], sink, clock)
+
+    async def scrape() -> None:
+        await scraper.start()
+        await scraper.scrape(target.labels)
+        await scraper.stop()
+
+    asyncio.run(scrape())
+    return scraper
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Debian's is 2.42; where Prometheus 3 answers otherwise, the case is in ``test_pr
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import subprocess
@@ -21,15 +20,11 @@ from alerts.profile import DEMO
 from alerts.registry import ALERTS
 from opsconsole.alerting.rule import Rule
 from opsconsole.alerting.rulebook import RuleBook, evaluate
-from opsconsole.ingest.exposition import ExpositionParser
-from opsconsole.ingest.scrape import Scraper
-from opsconsole.ingest.target import Target
 from opsconsole.live.hub import Hub
 from opsconsole.operations.console import Console, install
 from opsconsole.promql.engine import Engine
 from opsconsole.series.clock import ManualClock
 from opsconsole.series.labels import Labels
-from opsconsole.storage.commit import CommitPolicy
 from opsconsole.storage.exemplars import ExemplarStore
 from opsconsole.storage.head import Head
 from opsconsole.storage.metadata import MetadataStore
@@ -66,22 +61,8 @@ def ours(service: str, span_store: Any, embedded_engine: Any) -> Iterator[httpx.
     head, clock = Head(), ManualClock(peer.NOW_MS + 3_600_000)
     peer.fill(head)
     exemplars, metadata = ExemplarStore(), MetadataStore()
-    recorder = Recorder(
-        head, SampleStore(embedded_engine), CommitPolicy(what="samples", batch=1000, pending=1000, delay_s=0.01),
-        exemplars=exemplars, metadata=metadata,
-    )  # fmt: skip
-    target = Target.parse(f"shop=http://{service}", interval_s=1)
-    scraper = Scraper([target], recorder, clock)
-
-    async def scrape() -> None:
-        await scraper.start()
-        await scraper.scrape(target.labels)
-        await scraper.stop()
-
-    asyncio.run(scrape())
-    said = ExpositionParser(target.labels).parse(peer.EXPOSITION.encode(), openmetrics=True)
-    exemplars.append(said.exemplars)
-    metadata.put(target.labels, said.metadata)
+    recorder = Recorder(head, SampleStore(embedded_engine), exemplars=exemplars, metadata=metadata)
+    scraper = peer.scraped(service, recorder, clock)
     down = Labels.of(job="db", instance="10.0.0.9:8000")
     head.append(down, clock.now_ms(), [Labels.of(down, __name__="up")], np.array([0.0]))
     engine = Engine(head)

@@ -6,6 +6,7 @@ Source: Grafana, pkg/promlib (client.go, healthcheck.go, heuristics.go) and pack
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -15,12 +16,14 @@ from django.test import Client
 
 from opsconsole.operations.access import create_token
 from opsconsole.operations.console import Console, install
-from opsconsole.series.exemplar import Exemplar
-from opsconsole.series.labels import Labels
-from opsconsole.series.metadata import Metadata
+from opsconsole.storage.clickhouse import ClickHouse
 from opsconsole.storage.exemplars import ExemplarStore
+from opsconsole.storage.head import Head
 from opsconsole.storage.metadata import MetadataStore
-from tests.api.conftest import NOW_MS, WEB
+from opsconsole.storage.recorder import Recorder
+from opsconsole.storage.samples import SampleStore
+from tests.api import peer
+from tests.api.conftest import NOW_MS
 
 pytestmark = pytest.mark.django_db
 
@@ -29,16 +32,20 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture(params=["bearer in a custom header", "basic authentication"])
-def grafana(request: pytest.FixtureRequest, console: Console) -> Client:
+def grafana(
+    request: pytest.FixtureRequest, console: Console, head: Head, embedded_engine: ClickHouse
+) -> Iterator[Client]:
+    """It asks a console that has scraped a service just now."""
     token = create_token("grafana", "read", NOW_MS)
     basic = base64.b64encode(f"grafana:{token}".encode()).decode()
     header = f"Bearer {token}" if request.param.startswith("bearer") else f"Basic {basic}"
     exemplars, metadata = ExemplarStore(), MetadataStore()
-    series = Labels.of(WEB, __name__="requests_total", path='/a"b\\')
-    exemplars.append([(series, Exemplar(Labels.of(trace_id="abc"), 0.5, NOW_MS - 1500))])
-    metadata.put(WEB, {"requests": Metadata("counter", "Requests.", "")})
-    install(replace(console, exemplars=exemplars, metadata=metadata))
-    return Client(headers={"authorization": header}, enforce_csrf_checks=True)
+    recorder = Recorder(head, SampleStore(embedded_engine), exemplars=exemplars, metadata=metadata)
+    with peer.service() as address:
+        scraper = peer.scraped(address, recorder, console.clock)
+    install(replace(console, scraper=scraper, recorder=recorder, exemplars=exemplars, metadata=metadata))
+    yield Client(headers={"authorization": header}, enforce_csrf_checks=True)
+    recorder.close()
 
 
 def post(client: Client, path: str, **form: Any) -> Any:
@@ -68,14 +75,19 @@ def post_or_get(client: Client, path: str) -> Any:
 
 def test_completion(grafana: Client) -> None:
     within = {"start": NOW_S - 3600, "end": NOW_S, "limit": 40000}
-    assert get(grafana, "label/__name__/values", **within) == ["requests_total", "up"]
+    assert get(grafana, "label/__name__/values", **within) == [
+        "requests_total", "scrape_duration_seconds", "scrape_samples_post_metric_relabeling", "scrape_samples_scraped",
+        "scrape_series_added", "shop_latency_seconds_bucket", "shop_latency_seconds_count", "shop_latency_seconds_sum",
+        "shop_orders_total", "up",
+    ]  # fmt: skip
     assert post(grafana, "labels", **within, **{"match[]": '{__name__="requests_total"}'}) == [
         "__name__", "instance", "job", "path",
     ]  # fmt: skip
-    assert get(grafana, "label/U__job/values", **within, **{"match[]": "up"}) == ["web"]
-    assert len(post(grafana, "series", **within, **{"match[]": '{__name__!=""}'})) == 2
+    assert get(grafana, "label/U__job/values", **within, **{"match[]": "up"}) == ["shop", "web"]
+    assert len(post(grafana, "series", **within, **{"match[]": '{__name__!=""}'})) == 12
     assert get(grafana, "metadata", limit_per_metric=1, limit=40000) == {
-        "requests": [{"type": "counter", "help": "Requests.", "unit": ""}]
+        "shop_latency_seconds": [{"type": "histogram", "help": "How long an order takes.", "unit": "seconds"}],
+        "shop_orders": [{"type": "counter", "help": "Orders.", "unit": ""}],
     }
 
 
@@ -83,19 +95,18 @@ def test_explore_and_panels(grafana: Client) -> None:
     span = {"start": f"{NOW_S - 300}", "end": f"{NOW_S}", "step": "15"}
     data = post(grafana, "query_range", query="rate(requests_total[1m0s])", **span, timeout="60s")
     assert [len(row["values"]) for row in data["result"]] == [21]
-    assert post(grafana, "query", query="up", time=f"{NOW_S}.25")["result"][0]["value"] == [NOW_S + 0.25, "1"]
-    found = post(grafana, "query_exemplars", query="rate(requests_total[1m0s])", start=f"{NOW_S - 300}", end=f"{NOW_S}")
-    assert found == [
-        {
-            "seriesLabels": {
-                "__name__": "requests_total",
-                "instance": WEB.get("instance"),
-                "job": "web",
-                "path": '/a"b\\',
-            },
-            "exemplars": [{"labels": {"trace_id": "abc"}, "value": "0.5", "timestamp": NOW_S - 1.5}],
-        }
+    assert post(grafana, "query", query='up{job="web"}', time=f"{NOW_S}.25")["result"][0]["value"] == [
+        NOW_S + 0.25,
+        "1",
     ]
+    (found,) = post(
+        grafana, "query_exemplars", query="rate(shop_orders_total[1m0s])", start=f"{NOW_S - 300}", end=f"{NOW_S}"
+    )
+    assert found["seriesLabels"].pop("instance").startswith("127.0.0.1:")
+    assert found == {
+        "seriesLabels": {"__name__": "shop_orders_total", "job": "shop", "kind": "book"},
+        "exemplars": [{"labels": {"trace_id": "4bf92f3577b34da6"}, "value": "1", "timestamp": NOW_S - 9.75}],
+    }
 
 
 def test_the_list_of_alert_rules(grafana: Client) -> None:

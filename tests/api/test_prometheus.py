@@ -215,7 +215,7 @@ def test_who_is_signed_in_reads_without_a_token_but_posts_only_with_the_csrf_tok
     assert person.post("/api/v1/query", {"query": "up"}).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v1/", "/api", "/v1/metrics", "/api/v2/alerts"])
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v1/", "/api", "/v1/profiles", "/api/v2/alerts"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_unknown_address_answers_as_an_api_does(console, path, method):
     answer = getattr(Client(enforce_csrf_checks=True), method)(path)

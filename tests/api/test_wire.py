@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from urllib.parse import parse_qs, urlencode
 
 import numpy as np
 import orjson
@@ -14,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 from opsconsole.api import wire
 from opsconsole.api.numbers import instants, number, numbers, plain, seconds
+from opsconsole.api.parameters import form_of
 from opsconsole.promql.result import Matrix
 from opsconsole.series.labels import Labels
 
@@ -128,3 +130,8 @@ def test_labels_that_are_remembered_stay_bounded_and_right(monkeypatch):
 
 def _plain_json(at_ms: int) -> float:
     return orjson.loads(seconds(int(at_ms)))
+
+
+@given(st.one_of(st.text("abä=&+% 2BF;", max_size=20), st.lists(st.tuples(st.text(), st.text())).map(urlencode)))
+def test_a_form_is_read_as_everybody_reads_it(text):
+    assert form_of(text) == parse_qs(text, keep_blank_values=True)

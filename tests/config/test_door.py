@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import random
@@ -14,7 +15,9 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import aiohttp
 import httpx
 import pytest
 
@@ -33,19 +36,21 @@ class Console:
         self.log = folder / "log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("OPSCONSOLE_", "DJANGO_"))}
         paths = f"{repository}:{repository / 'exporters' / 'src'}"
+        self.environment = clean | {
+            "PYTHONPATH": paths,
+            "OPSCONSOLE_API_TOKEN": "secret-of-this-test",
+            "OPSCONSOLE_QUERY_SECONDS": "600",
+        }
         with self.log.open("wb") as output:
-            self.process = self._start(repository, folder, clean, paths, output)
-
-    def _start(self, repository, folder, clean, paths, output) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "opsconsole", "serve", "--port", str(self.port)),
-                *("--data-dir", str(folder / "data")),
-            ],
-            cwd=repository,
-            env=clean | {"PYTHONPATH": paths, "OPSCONSOLE_API_TOKEN": "secret-of-this-test"},
-            stderr=output,
-        )
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "opsconsole", "serve", "--port", str(self.port)),
+                    *("--data-dir", str(folder / "data")),
+                ],
+                cwd=repository,
+                env=self.environment,
+                stderr=output,
+            )
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
@@ -122,6 +127,42 @@ def test_a_connection_is_kept_across_the_api_and_pages(console):
             assert status == 200
             assert b"<html" in body
             assert b"content-security-policy" in headers
+
+
+def test_the_same_headers_again_are_the_same_request_and_others_another(console):
+    with console.connect() as connection:
+
+        def ask(sent: bytes) -> tuple[int, bytes]:
+            connection.sendall(sent)
+            status, _, body = answer(connection)
+            return status, body
+
+        for number in range(3):  # the first is new, the second answered at once, the third by its address alone
+            status, body = ask(QUERY.replace(b"1%2B1", b"1%%2B1&time=17640000%d0" % number) + b"\r\n")
+            assert status == 200
+            assert b'[17640000%d0,"2"]' % number in body
+        rest = b" HTTP/1.1\r\nHost: localhost\r\n" + AUTH + b"\r\n"
+        assert ask(b"GET /api/v1/query?query=nonsense(" + rest)[0] == 400
+        assert ask(b"GET /api/v1/query?query=%22%2B%20%C3%BC%22" + rest)[1].endswith('"+ ü"]}}'.encode())
+        assert ask(b"GET /api/v1/nowhere?query=1%2B1" + rest)[0] == 404
+        assert TWO.search(ask(b"GET /api/v1/%71uery?query=1%2B1" + rest)[1])
+        assert ask(b"PUT /api/v1/query?query=1%2B1" + rest)[0] == 405
+        assert ask(b"GET /api/v1/query?query=1%2B1" + rest.replace(b"secret", b"Secret"))[0] == 401
+        connection.sendall(2 * (QUERY + b"\r\n"))
+        assert all(TWO.search(answer(connection)[2]) for _ in range(2))
+        connection.sendall(QUERY + b"Connection: close\r\n\r\n")
+        assert TWO.search(answer(connection)[2])
+        assert connection.recv(1) == b""
+
+
+def test_a_request_line_that_is_none_is_refused_behind_known_headers_too(console):
+    with console.connect() as connection:
+        for _ in range(3):
+            connection.sendall(QUERY + b"\r\n")
+            answer(connection)
+        connection.sendall(QUERY.replace(b"HTTP/1.1", b"HTTP/9.1") + b"\r\n")
+        assert answer(connection)[0] == 400
+        assert connection.recv(1) == b""
 
 
 def test_requests_that_come_at_once_are_answered_in_their_order(console):
@@ -262,6 +303,68 @@ def test_a_websocket_opens_even_after_other_requests(console):
         assert said.startswith((b"HTTP/1.1 101", b"HTTP/1.1 403")), said
         assert b"opsconsole" in said
     assert console.alive()
+
+
+async def test_a_board_is_live_on_a_connection_that_served_pages_before(console, repository):
+    """Signed in by a link, as a browser is: the sign-in, a page and then the socket, all on one connection."""
+    folder = str(console.log.parent / "data")
+    said = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "opsconsole", "sign-in-link", "--data-dir", folder],
+        cwd=repository, env=console.environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    link = said.stdout.strip()
+    base = f"http://127.0.0.1:{console.port}"
+    opened, trace = [], aiohttp.TraceConfig()
+
+    async def note(*_: object) -> None:
+        opened.append(1)
+
+    trace.on_connection_create_end.append(note)
+    async with aiohttp.ClientSession(
+        base, connector=aiohttp.TCPConnector(limit=1), cookie_jar=aiohttp.CookieJar(unsafe=True), trace_configs=[trace]
+    ) as browser:
+        async with browser.get(link) as page:
+            token = page.cookies["opsconsole_csrf"].value
+        form = {"csrfmiddlewaretoken": token}
+        async with browser.post(link, data=form, headers={"Referer": link}) as page:
+            assert page.status == 200
+        async with browser.get("/boards/overview/") as page:
+            assert b"overview" in await page.read()
+        async with browser.ws_connect("/ws/live", origin=base) as live:
+            assert len(opened) == 1, "the socket took over the connection of the pages"
+            for span in ("now-5m", "now-15m"):
+                await live.send_json({"type": "subscribe", "board": "overview", "from": span, "to": "now"})
+                snapshot = await live.receive_json(timeout=30)
+                assert snapshot["type"] == "snapshot"
+                assert "targets" in snapshot["panels"]
+            await live.send_json({"type": "subscribe", "board": "no such"})
+            while (answer := await live.receive_json(timeout=30))["type"] != "error":
+                assert answer["type"] in ("delta", "snapshot")
+            assert "no such" in answer["message"]
+    assert console.alive()
+
+
+def test_a_client_that_goes_takes_its_query_with_it(console, eventually):
+    """Four queries hold all turns, each for a minute and more; when their clients go, the next one has its turn."""
+    part = "quantile_over_time(0.5, vector(time())[1h:1s])"
+    long = urlencode({"query": " + ".join([part] * 40), "start": 0, "end": 11_000, "step": 1})
+    others = [console.connect() for _ in range(4)]
+    for other in others:
+        other.sendall(f"GET /api/v1/query_range?{long} HTTP/1.1\r\nHost: localhost\r\n".encode() + AUTH + b"\r\n")
+
+    def ask(timeout: str) -> tuple[int, bytes]:
+        with console.connect() as connection:
+            connection.settimeout(60)
+            connection.sendall(QUERY.replace(b" HTTP", b"&timeout=" + timeout.encode() + b" HTTP") + b"\r\n")
+            status, _, body = answer(connection)
+            return status, body
+
+    eventually(lambda: b"query timed out in query queue" in ask("100ms")[1], 20, "all turns are taken")
+    for other in others:
+        other.close()
+    status, body = ask("25s")
+    assert status == 200, body
 
 
 def test_an_upgrade_nobody_knows_is_a_plain_request(console):

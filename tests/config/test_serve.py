@@ -195,6 +195,9 @@ def test_a_second_console_on_the_same_folder_is_told_who_owns_it(
         ((), {"METRICS_URL": "prometheus:9090"}, "METRICS_URL"),
         (("--target", "web=http://127.0.0.1:1/"), {"METRICS_URL": "http://127.0.0.1:2"}, "never be shown"),
         ((), {"OPSCONSOLE_QUERY_SECONDS": "0"}, "OPSCONSOLE_QUERY_"),
+        ((), {"OPSCONSOLE_HEAD_MEMORY": "1GB"}, "OPSCONSOLE_HEAD_MEMORY is '1GB'"),
+        ((), {"OPSCONSOLE_HEAD_SERIES": "0"}, "OPSCONSOLE_HEAD_SERIES is '0'"),
+        ((), {"OPSCONSOLE_HEAD_SERIES": "5000000"}, "cannot hold 5,000,000 series"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(
@@ -343,6 +346,22 @@ def test_with_metrics_url_everything_is_answered_by_that_server(
     down = eventually(rule, timeout_s=30, what="the alert saw that the service is down")
     assert down["health"] == "ok"
     assert [alert["labels"]["job"] for alert in down["alerts"]] == ["shop"]
+
+
+def test_a_console_may_show_what_another_has_scraped(
+    serve: Callable[..., Running], service: Service, eventually: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The same answers, whole, as of the console that scraped; what it alone knows is not made up by the other."""
+    one = serve("--target", f"web={service.url}")
+    eventually(lambda: one.query("visits_total"), what="the counter is scraped")
+    two = serve(data_dir=tmp_path / "two", METRICS_URL=one.url.replace("//", f"//any:{TOKEN}@"))
+    now_s = time.time()
+    for query in ("visits_total", "up", "up[30s]", "rate(visits_total[1m])", "scrape_samples_scraped + 1"):
+        assert two.query(query, now_s) == one.query(query, now_s), query
+    service.body = b"# TYPE visits_total counter\nvisits_total 5\n"
+    eventually(lambda: two.query("visits_total == 5"), what="the next scrape is seen by both")
+    targets = httpx.get(f"{two.url}/api/v1/targets", headers=READ).json()["data"]["activeTargets"]
+    assert targets == []
 
 
 @pytest.mark.django_db

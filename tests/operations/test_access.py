@@ -45,6 +45,20 @@ class TestSignInLink:
         token = access.create_sign_in_link("ada", NOW, life=access.DEMO_LINK_LIFE)
         assert access.redeem(token, NOW + timedelta(hours=23) // timedelta(milliseconds=1)) is not None
 
+    def test_it_is_known_without_the_database_once_it_was_looked_up_and_until_that_is_old(
+        self, django_assert_num_queries
+    ):
+        header = f"Bearer {access.create_token('script', 'read', NOW)}"
+        assert not access.knows_token(header, "read", NOW)
+        access.authenticate_token(header, "read", NOW)
+        with django_assert_num_queries(0):
+            assert access.knows_token(header, "read", NOW + 9_999)
+            assert not access.knows_token(header, "ingest", NOW + 9_999)
+            assert not access.knows_token(header, "read", NOW + 10_000)
+            assert not access.knows_token("Bearer invented", "read", NOW)
+        access.revoke_token("script", NOW)
+        assert not access.knows_token(header, "read", NOW)
+
     def test_the_clear_text_is_not_stored(self):
         token = access.create_sign_in_link("ada", NOW)
         assert token not in str(SignInLink.objects.values().get())

@@ -98,6 +98,11 @@ def test_a_long_query_is_laid_out_and_a_short_one_is_not() -> None:
         ("1e3 * 0.50", "1000 * 0.5"),
         ("x[90s:] offset 3600s", "x[1m30s:] offset 1h"),
         ("sum without()(x)", "sum without () (x)"),
+        ('{"a.b", c="d"}', '{"a.b",c="d"}'),
+        ('sum by(z, "a.b", a) (x)', 'sum by (z, "a.b", a) (x)'),
+        ("-(1) ^ (-2)", "-(1) ^ (-2)"),
+        ("x == on(b, a) group_left x or y", "x == on (b, a) group_left () x or y"),
+        ("'\\xff'", '"\\xff"'),
         ('"\\u00a0\\x00é\\n"', '"\\u00a0\\x00é\\n"'),
     ],
 )

@@ -3,10 +3,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import promql_parser
 import pytest
 from opsconsole_exporters.catalog import CATALOG
 
+from opsconsole.promql.parse import parse
+from opsconsole.promql.selectors import selectors
 from signals.model import ANY_JOB, Signal
 from signals.naming import by_name
 from signals.registry import BY_NAME, SIGNALS
@@ -35,19 +36,10 @@ def test_a_signal_reads_only_metrics_that_somebody_writes(signal: Signal) -> Non
 @every_signal
 def test_every_selector_of_a_signal_can_be_narrowed(signal: Signal) -> None:
     narrowed = signal.promql(window="5m", selector='job="shop", instance="shop:8000"')
-    selectors: list[promql_parser.VectorSelector] = []
-
-    def visit(node: promql_parser.Expr) -> bool:
-        if isinstance(node, promql_parser.VectorSelector):
-            selectors.append(node)
-        if isinstance(node, promql_parser.MatrixSelector):
-            selectors.append(node.vector_selector)
-        return True
-
-    promql_parser.walk(promql_parser.parse(narrowed), visit)
-    assert selectors
-    for selector in selectors:
-        matchers = {matcher.name: matcher.value for matcher in selector.matchers.matchers}
+    found = list(selectors(parse(narrowed)))
+    assert found
+    for selector in found:
+        matchers = {matcher.name: matcher.value for matcher in selector.matchers}
         assert matchers.items() >= {"job": "shop", "instance": "shop:8000"}.items()
 
 
