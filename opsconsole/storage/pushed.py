@@ -21,15 +21,12 @@ from opsconsole.promql.source import SampleSource
 from opsconsole.series.block import Block, Timestamps, Values, is_sample, is_stale
 from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.matcher import Matcher
-from opsconsole.series.stack import Index
 
 from .admission import Bounds, Judged, Known, Numbers, PushLimits, Verdict, judge
 from .layout import Layout
-from .sheet import Sheet, View
+from .sheet import Rows, Sheet, View, rows_of
 from .table import Table
 from .timeline import recent, target_of
-
-Rows = slice | Index
 
 _TRIM_EVERY_MS = 30_000
 _IDLE_MS = 600_000  # a series without a sample in the window is remembered this long
@@ -170,7 +167,7 @@ class PushedStore:
             try:
                 picked = answers[layout]
             except KeyError:
-                picked = answers[layout] = _rows(layout, wanted)
+                picked = answers[layout] = rows_of(layout, wanted)
             if picked is None:
                 continue
             first, last = view.timestamps.searchsorted(bounds, "right").tolist()
@@ -392,15 +389,6 @@ class PushedStore:
 
     def _memory(self) -> int:
         return sum(sheet.memory_bytes for sheet in self._sheets.values())
-
-
-def _rows(layout: Layout, matchers: tuple[Matcher, ...]) -> tuple[Rows, LabelSets] | None:
-    """The rows and their labels; a slice where the rows are neighbours, which needs no copy."""
-    picked = layout.pick(matchers)
-    if picked is None:
-        return None
-    first, last = int(picked.rows[0]), int(picked.rows[-1])
-    return slice(first, last + 1) if last - first + 1 == len(picked.rows) else picked.rows, picked.labels
 
 
 def _hours(milliseconds: int) -> str:

@@ -14,9 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsconsole.series.block import Block, Mask, Timestamps, Values, is_sample, is_stale
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, LabelSets
+from opsconsole.series.matcher import Matcher
+from opsconsole.series.stack import Index
 
 from .layout import Layout
+
+Rows = slice | Index
 
 _RHYTHM = 16  # columns that show at which instants a series gets its samples
 _REGULAR = 0.6  # a series that belongs here has samples in this share of them
@@ -178,3 +182,12 @@ def _layout(labels: Sequence[Labels]) -> Layout:
 
 def _known(values: Values) -> Mask:
     return is_sample(values) | is_stale(values)
+
+
+def rows_of(layout: Layout, matchers: tuple[Matcher, ...]) -> tuple[Rows, LabelSets] | None:
+    """The rows and their labels; a slice where the rows are neighbours, which needs no copy."""
+    picked = layout.pick(matchers)
+    if picked is None:
+        return None
+    first, last = int(picked.rows[0]), int(picked.rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(picked.rows) else picked.rows, picked.labels
