@@ -181,7 +181,9 @@ class _Growth:
         """
         stack, ticks = self.stack, self.ticks
         clock, rows = stack.clock[series], stack.rows[series]
-        begin = ticks.first[:, 0]
+        begin = np.minimum(
+            ticks.lo[:, 0], stack.clocks.shape[1] - 1
+        )  # also where the first window ends before all samples
         before = stack.cells[rows, begin[clock]]
         lost = falls.of_series[series]
         grown = stack.cells[rows, ticks.last[clock, -1]] - before + lost
