@@ -110,8 +110,7 @@ def latest(stack: Stack, at_ms: Timestamps, lookback_ms: int) -> tuple[Values, M
     taken = cells(stack.clocks, cell)
     recent = (newest >= 0) & (taken > at_ms - lookback_ms)
     for number, ends in stack.ends.items():
-        ended = np.searchsorted(ends, at_ms, side="right") - 1
-        recent[number] &= ~((ended >= 0) & (ends[np.maximum(ended, 0)] > taken[number]))
+        recent[number] &= ~_ended(ends, at_ms, taken[number])
     if at_ms.size == 1:
         values = stack.cells[stack.rows, cell[stack.clock, 0]][:, np.newaxis]
     else:
@@ -125,20 +124,33 @@ def latest(stack: Stack, at_ms: Timestamps, lookback_ms: int) -> tuple[Values, M
         rows = np.flatnonzero((unknown & ~is_stale(values)).any(axis=1))
         if rows.size:
             values[rows], present[rows], timestamps[rows] = _looked_back(
-                stack, rows, np.where(recent, newest[stack.clock], -1)[rows], at_ms - lookback_ms
+                stack, rows, np.where(recent, newest[stack.clock], -1)[rows], at_ms, lookback_ms
             )
     return values, present, timestamps
 
 
-def _looked_back(stack: Stack, series: Index, newest: Index, after_ms: Timestamps) -> tuple[Values, Mask, Timestamps]:
+def _looked_back(
+    stack: Stack, series: Index, newest: Index, at_ms: Timestamps, lookback_ms: int
+) -> tuple[Values, Mask, Timestamps]:
     """Of some series, the newest cell up to ``newest`` of which something is known; as ``latest``."""
-    values = stack.cells[stack.rows[series]]
+    values, clock = stack.cells[stack.rows[series]], stack.clock[series]
     known = is_sample(values) | is_stale(values)
     before = np.maximum.accumulate(np.where(known, np.arange(values.shape[1]), -1), axis=1)
     cell = np.where(newest >= 0, cells(before, np.maximum(newest, 0)), -1)
     found = cells(values, np.maximum(cell, 0))
-    taken = cells(stack.clocks[stack.clock[series]], np.maximum(cell, 0))
-    return found, is_sample(found) & (cell >= 0) & (taken > after_ms), taken
+    taken = cells(stack.clocks[clock], np.maximum(cell, 0))
+    present = is_sample(found) & (cell >= 0) & (taken > at_ms - lookback_ms)
+    for number, ends in stack.ends.items():
+        mine = np.flatnonzero(clock == number)
+        present[mine] &= ~_ended(ends, at_ms, taken[mine])
+    return found, present, taken
+
+
+def _ended(ends: Timestamps, at_ms: Timestamps, taken: Timestamps) -> Mask:
+    """Whether one of ``ends`` lies behind the samples ``taken`` [..., T] and up to ``at_ms`` [T]."""
+    last = np.searchsorted(ends, at_ms, side="right") - 1
+    ended: Mask = (last >= 0) & (ends[np.maximum(last, 0)] > taken)
+    return ended
 
 
 def _by_clock(stack: Stack, instants: int) -> Iterator[tuple[slice, slice | Index]]:

@@ -53,7 +53,7 @@ class Traits(Protocol):
 
     @property
     def erratic(self) -> Mask:
-        """bool[S]: falls so often that ``resets`` does not list it; no counter, most likely."""
+        """bool[S]: no counter: falls so often that ``resets`` does not list it, or is negative or not finite somewhere."""
         ...
 
     @property
@@ -166,7 +166,10 @@ class _Seen:
 
     @cached_property
     def erratic(self) -> Mask:
-        return np.zeros(len(self.values), dtype=bool)
+        with np.errstate(invalid="ignore"):
+            counts = (self.values >= 0) & (self.values < np.inf)
+        erratic: Mask = ~counts.all(axis=1)
+        return erratic
 
     @cached_property
     def resets(self) -> Resets:

@@ -16,7 +16,8 @@ _WHOLE = 2.0**40  # sums of thousands of whole numbers below this are exact
 @dataclass(slots=True)
 class Features:
     """Of R rows: ``last_gap`` intp, the last column without a sample; ``last`` float64, the newest sample; ``whole`` bool, all
-    samples are whole numbers; ``falls`` int32, how often a sample was lower than the one before.
+    samples are whole numbers; ``falls`` int32, how often a sample was lower than the one before, or too often to count where
+    one was negative or not finite.
 
     Written in place while others read: a reader that sees a column later than it asked for takes a slower way, no wrong one.
     """
@@ -57,6 +58,8 @@ class Features:
         broken = _broken(values)
         if broken.any():
             self.whole[rows[broken]] = False
+        if (odd := _odd(values)).any():
+            self.falls[rows[odd]] = _FALLS + 1
         self.last[rows] = values
 
     def read(self, cells: Values, rows: Index, start: int, stop: int) -> None:
@@ -69,6 +72,7 @@ class Features:
         gap = ~sampled
         self.last_gap[rows] = np.where(gap.any(axis=1), stop - 1 - gap[:, ::-1].argmax(axis=1), -1)
         self.whole[rows] = ~(_broken(values) & sampled).any(axis=1)
+        odd = (_odd(values) & sampled).any(axis=1)
         gapped = np.flatnonzero(gap.any(axis=1))
         if gapped.size:  # a gap repeats the sample before it, so that nothing falls in it
             newest = np.maximum.accumulate(np.where(sampled[gapped], np.arange(stop - start), 0), axis=1)
@@ -76,6 +80,7 @@ class Features:
         self.last[rows] = values[:, -1]
         row, column = np.nonzero(values[:, 1:] < values[:, :-1])
         self.falls[rows] = np.bincount(row, minlength=rows.size)
+        self.falls[rows[odd]] = _FALLS + 1
         few = self.falls[rows[row]] <= _FALLS
         row, column = row[few], column[few]
         if row.size:
@@ -102,3 +107,8 @@ def _broken(values: Values) -> Mask:
     with np.errstate(invalid="ignore"):
         broken: Mask = np.not_equal(values - np.floor(values), 0) | (np.abs(values) > _WHOLE)
     return broken
+
+
+def _odd(values: Values) -> Mask:
+    """What no counter says."""
+    return ~((values >= 0) & (values < np.inf))

@@ -1,0 +1,109 @@
+"""Growth of counters, in groups and alone, against the increase of each series from its own samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsconsole.promql import growth, rates
+from opsconsole.promql.plan import Grouping
+from opsconsole.promql.windows import latest, over
+from opsconsole.series.block import NAN_SAMPLE, STALE, Block
+from opsconsole.series.labels import Labels, LabelSets
+from opsconsole.series.stack import BEFORE, NEVER, Stack
+
+SECOND = 1000
+STEP = 15 * SECOND
+COLUMNS = 30
+
+
+def cells(kind: str, random: np.random.Generator) -> np.ndarray:
+    values = np.cumsum(random.integers(0, 30, COLUMNS)).astype(float)
+    match kind:
+        case "old":
+            values += 10_000
+        case "restarted":
+            begin = int(random.integers(1, COLUMNS))
+            values[begin:] -= values[begin] - random.integers(0, 3)
+        case "negative":
+            values -= random.integers(1, 300)
+        case "fractions":
+            values = values * 0.1
+        case "gauge":
+            values = random.integers(-5, 50, COLUMNS).astype(float)
+        case "infinite":
+            values[random.integers(COLUMNS)] = random.choice([np.inf, -np.inf])
+        case "nan":
+            values[random.integers(COLUMNS)] = NAN_SAMPLE
+        case "gaps":
+            values[random.random(COLUMNS) < 0.3] = np.nan
+        case "ended":
+            values[random.integers(COLUMNS) :] = STALE
+        case "zero":
+            values[:] = 0
+    return values
+
+
+KINDS = ("young", "old", "restarted", "negative", "fractions", "gauge", "infinite", "nan", "gaps", "ended", "zero")
+
+
+def stack_of(kinds: list[list[str]], seed: int) -> Stack:
+    """A clock for each list; they begin and end at different columns."""
+    random = np.random.default_rng(seed)
+    clocks = np.empty((len(kinds), COLUMNS), dtype=np.int64)
+    rows, labels, clock = [], [], []
+    for number, of_clock in enumerate(kinds):
+        times = np.arange(COLUMNS) * STEP + random.integers(1, STEP - 1) + random.integers(0, 90, COLUMNS)
+        first, last = random.integers(0, 6), COLUMNS - random.integers(0, 6)
+        clocks[number] = np.where(np.arange(COLUMNS) < first, BEFORE, np.where(np.arange(COLUMNS) < last, times, NEVER))
+        for row, kind in enumerate(of_clock):
+            values = cells(kind, random)
+            values[:first], values[last:] = np.nan, 0.0
+            rows.append(values)
+            labels.append(Labels.of(__name__="x_total", clock=str(number), row=str(row), group=str(row % 3)))
+            clock.append(number)
+    return _stack(labels, clocks, clock, rows)
+
+
+def _stack(labels: list[Labels], clocks: np.ndarray, clock: list[int], rows: list[np.ndarray]) -> Stack:
+
+    return Stack(LabelSets(labels), clocks, np.array(clock), np.array(rows), np.arange(len(rows)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kinds=st.lists(st.lists(st.sampled_from(KINDS), min_size=1, max_size=8), min_size=1, max_size=5),
+    seed=st.integers(0, 2**32),
+    step=st.sampled_from([7, 15, 30, 61]),
+    window=st.sampled_from([20, 60, 150, 600]),
+    start=st.integers(-200, 300),
+    steps=st.integers(1, 40),
+)
+def test_counters_grow_together_as_much_as_each_of_them(kinds, seed, step, window, start, steps) -> None:
+    stack = stack_of(kinds, seed)
+    ends = (start + np.arange(steps, dtype=np.int64) * step) * SECOND
+    with np.errstate(all="ignore"):
+        values, present = over(stack, ends, window * SECOND, rates.increase)
+        asked = growth.Windowing(ends, window * SECOND, 1.0, lambda: None)
+        each, there = growth.each(stack, asked)
+        grouping = Grouping(frozenset({"group"}))
+        sums = growth.summed([stack], grouping, asked)
+        np.testing.assert_array_equal(there, present)
+        np.testing.assert_allclose(each[present], values[present], rtol=1e-9, atol=1e-9)
+        for group, labels in enumerate(sums.labels):
+            mine = [row for row, one in enumerate(stack.labels) if one.keep(("group",)) == labels]
+            np.testing.assert_array_equal(sums.counts[group], present[mine].sum(axis=0))
+            expected = np.where(present[mine], values[mine], 0.0).sum(axis=0)
+            np.testing.assert_allclose(sums.values[group], expected, rtol=1e-9, atol=1e-7)
+
+
+def test_what_was_ended_stays_ended_where_nothing_newer_is_known() -> None:
+    """A failed scrape ended all; the next one brought only one of them back."""
+    labels = [Labels.of(__name__="x", row=row) for row in "ab"]
+    block = Block(labels, np.array([10, 30], dtype=np.int64), np.array([[1.0, 2.0], [5.0, np.nan]]))
+    stack = Stack.of(block)
+    ended = Stack(stack.labels, stack.clocks, stack.clock, stack.cells, stack.rows, {0: np.array([20])})
+    at = np.array([15, 25, 35], dtype=np.int64)
+    assert latest(stack, at, 100)[1].tolist() == [[True, True, True], [True, True, True]]
+    assert latest(ended, at, 100)[1].tolist() == [[True, False, True], [True, False, False]]
