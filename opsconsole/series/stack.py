@@ -167,8 +167,8 @@ class _Seen:
     @cached_property
     def erratic(self) -> Mask:
         with np.errstate(invalid="ignore"):
-            counts = (self.values >= 0) & (self.values < np.inf)
-        erratic: Mask = ~counts.all(axis=1)
+            odd = ~((self.values >= 0) & (self.values < np.inf))
+        erratic: Mask = np.logical_or.reduce(odd, axis=1)
         return erratic
 
     @cached_property
