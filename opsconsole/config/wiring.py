@@ -112,9 +112,7 @@ def build() -> Graph:
             hub=hub,
             public_url=env.PUBLIC_URL,
             recorder=recorder,
-            receivers=Receivers(
-                intake, RemoteWriteDecoder(intake.roster), OtlpMetricsDecoder(intake.roster, pushed.newest)
-            ),
+            receivers=None if isinstance(engine, RemoteEngine) else _receivers(intake, pushed),
             exemplars=exemplars,
             metadata=metadata,
             rules=rules,
@@ -171,6 +169,10 @@ def _retention() -> retention.Retention:
         return retention.Retention(env.SAMPLES_DAYS, env.ROLLUPS_DAYS, env.TRACES_DAYS)
     except ValueError as error:
         raise StartError(f"OPSCONSOLE_…_DAYS: {error}") from None
+
+
+def _receivers(intake: Intake, pushed: PushedStore) -> Receivers:
+    return Receivers(intake, RemoteWriteDecoder(intake.roster), OtlpMetricsDecoder(intake.roster, pushed.newest))
 
 
 def _remote(limits: Limits) -> RemoteEngine | None:

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from opsconsole.ingest import otlp_metrics, remote_write, snappy
-from opsconsole.ingest.limits import IngestLimits, UnsupportedEncoding, unpack
+from opsconsole.ingest.limits import IngestLimits, Malformed, UnsupportedEncoding, unpack
 from opsconsole.ingest.otlp import decode_traces, encode_response, media_type
 from opsconsole.ingest.push import Push, Refused
 from opsconsole.ingest.scrape import TargetStatus
@@ -76,7 +76,7 @@ def _take(console: Console, push: Push) -> Refused:
 
 def _receivers(console: Console) -> Receivers:
     if console.receivers is None:
-        raise StoreError("this console only reads; push to the one that stores")
+        raise Malformed("this console reads metrics from METRICS_URL and keeps none; push them to that server")
     return console.receivers
 
 

@@ -338,6 +338,12 @@ def test_with_metrics_url_everything_is_answered_by_that_server(
         theirs, ours = both("query", **asked)
         assert ours == theirs
 
+    pushed = httpx.post(
+        f"{console.url}/v1/metrics", content=b"{}", headers=READ | {"Content-Type": "application/json"}, timeout=20
+    )
+    assert pushed.status_code == 400
+    assert "push them to that server" in pushed.text
+
     def rule() -> Any:
         groups = httpx.get(f"{console.url}/api/v1/rules", headers=READ, timeout=20).json()["data"]["groups"]
         found = [each for group in groups for each in group["rules"] if each["name"] == "TargetDown"]
