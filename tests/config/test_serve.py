@@ -296,14 +296,16 @@ def prometheus(program: Callable[[str], str], tmp_path: Path, eventually: Callab
     def scraped() -> bool:
         try:
             found = httpx.get(f"{url}/api/v1/query", params={"query": "count_over_time(up[1m]) > 4"}).json()
-        except httpx.TransportError:
+        except (httpx.TransportError, ValueError):  # while it starts it answers, but not in JSON
             return False
         return len(found["data"]["result"]) == 2
 
-    eventually(scraped, timeout_s=60, what="Prometheus has scraped")
-    yield url
-    process.terminate()
-    process.wait(30)
+    try:
+        eventually(scraped, timeout_s=60, what="Prometheus has scraped")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_with_metrics_url_everything_is_answered_by_that_server(
