@@ -71,7 +71,7 @@ def prometheus(
         assert process.poll() is None, (folder / "log").read_text()
         try:
             return httpx.get(f"{url}/-/ready").status_code == 200
-        except httpx.TransportError:
+        except (httpx.TransportError, ValueError):  # while it starts it answers, but not in JSON
             return False
 
     try:

@@ -69,10 +69,11 @@ def test_an_unhandled_exception_counts_once_everywhere(web):
 
 
 def test_a_method_nobody_knows_makes_no_series_of_its_own(web):
-    for number in range(3):
-        web.get("/plain/", method=f"ODD{number}")
+    odd = ("PURGE", "LOCK", "COPY")  # which HTTP parsers let through
+    for method in odd:
+        web.get("/plain/", method=method)
     page = web.scrape()
-    assert not any(value.startswith("ODD") for _, labels in page.samples for _, value in labels)
+    assert not any(value in odd for _, labels in page.samples for _, value in labels)
     assert page.value(catalog.HTTP_LATENCY.count, view="plain", method="<invalid method>") == 3
 
 

@@ -173,7 +173,7 @@ def theirs(
         def scraped() -> bool:
             try:
                 found = client.get("targets").json()["data"]["activeTargets"]
-            except httpx.TransportError:
+            except (httpx.TransportError, ValueError):  # while it starts it answers, but not in JSON
                 return False
             return len(found) == len(PAGES) and all(target["health"] != "unknown" for target in found)
 
