@@ -266,7 +266,7 @@ def measure(
                 "bytes": sizes.get(shape.name),
                 "ms": {name: round(medians[shape.name, name], 3) for name in engines},
                 "times_faster": {
-                    name: round(medians[shape.name, name] / medians[shape.name, "console"], 2)
+                    name: round(medians[shape.name, name] / medians[shape.name, "console"], 4)
                     for name in engines
                     if "console" in engines and name not in ("console", "engine")
                 },
