@@ -8,7 +8,7 @@ begun below zero are computed one by one.  Series with gaps, with fractions or w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,7 +56,8 @@ def each(stack: Stack, asked: Windowing) -> tuple[Values, Mask]:
     shape = len(ids), asked.ends_ms.size
     sums = Sums(stack.labels, np.zeros(shape), np.zeros(shape))
     # A series is added to nothing here, so fractions lose nothing.
-    _Growth(sums, stack, ids, Ticks.of(stack, asked.ends_ms, asked.window_ms), asked).add("each", fractions=True)
+    runs = partial(stack.labels.derive, "runs", lambda _: _Runs.of(stack.clock, ids))
+    _Growth(sums, stack, ids, Ticks.of(stack, asked.ends_ms, asked.window_ms), asked).add(runs, fractions=True)
     return sums.values, sums.counts > 0
 
 
@@ -65,14 +66,16 @@ def summed(stacks: Sequence[Stack], grouping: Grouping, asked: Windowing) -> Sum
     everything = LabelSets.joined([stack.labels for stack in stacks])
     groups = Groups.of(_nameless(everything), grouping)
     shape = len(groups.labels), asked.ends_ms.size
-    sums = Sums(LabelSets(groups.labels), np.zeros(shape), np.zeros(shape))
+    sums = Sums(groups.labels, np.zeros(shape), np.zeros(shape))
     first = 0
     for stack in stacks:
         asked.check()
         ids = groups.ids[first : first + len(stack.labels)]
         first += len(stack.labels)
         ticks = Ticks.of(stack, asked.ends_ms, asked.window_ms)
-        _Growth(sums, stack, ids, ticks, asked).add((grouping, len(stacks), first), fractions=False)
+        # With all labels, and not with the stack's own: the numbers of its groups depend on the stacks before it.
+        runs = partial(everything.derive, ("runs", grouping, first), partial(_runs, stack.clock, ids))
+        _Growth(sums, stack, ids, ticks, asked).add(runs, fractions=False)
     return sums
 
 
@@ -117,6 +120,10 @@ class _Runs:
         return slice(int(self.begins[part.start]), int(last))
 
 
+def _runs(clock: Index, group: Index, _labels: LabelSets) -> _Runs:
+    return _Runs.of(clock, group)
+
+
 @dataclass(frozen=True, slots=True)
 class _Growth:
     """One stack on its way into the sums.  ``ids``: intp[S], the group of each series."""
@@ -127,8 +134,8 @@ class _Growth:
     ticks: Ticks
     asked: Windowing
 
-    def add(self, what: Hashable, *, fractions: bool) -> None:
-        """``what`` tells the grouping from others of the same series; ``fractions`` do not matter where nothing is added up."""
+    def add(self, runs: Callable[[], _Runs], *, fractions: bool) -> None:
+        """``fractions`` do not matter where nothing is added up."""
         if self.ticks.ends_ms.size == 1:
             self._add_rows(self.stack, self.ids)
             return
@@ -142,8 +149,7 @@ class _Growth:
             return
         if rest.size:
             self._add_rows(self.stack.part(rest), self.ids[rest])
-        runs = self.stack.labels.derive(("runs", what), lambda _: _Runs.of(self.stack.clock, self.ids))
-        self._add_runs(runs, common)
+        self._add_runs(runs(), common)
 
     def _add_rows(self, stack: Stack, ids: Index) -> None:
         """Series by series."""

@@ -109,7 +109,7 @@ class Groups:
     ``labels``: G label sets.  ``ids``: intp[S], the group of each row.
     """
 
-    labels: Sequence[Labels]
+    labels: LabelSets
     ids: NDArray[np.intp]
 
     @classmethod

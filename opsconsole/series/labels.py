@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 METRIC_NAME = "__name__"
 
-_DERIVATIONS = 64  # kept of one tuple of label sets; a board asks for a handful
+_DERIVATIONS = 256  # kept of one tuple of label sets; a board of many panels asks for dozens
 
 
 class Labels(tuple[tuple[str, str], ...]):

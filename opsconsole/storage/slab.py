@@ -160,10 +160,6 @@ class Slab:
         """Of the track that has most."""
         return max((track.columns for track in self._tracks), default=0)
 
-    @property
-    def tracks(self) -> int:
-        return len(self._tracks)
-
     def track(self) -> Track:
         """A new track; it begins where the others are, so that their columns stay about as long ago as its own."""
         number = len(self._tracks)

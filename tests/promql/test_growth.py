@@ -98,6 +98,33 @@ def test_counters_grow_together_as_much_as_each_of_them(kinds, seed, step, windo
             np.testing.assert_allclose(sums.values[group], expected, rtol=1e-9, atol=1e-7)
 
 
+def test_groups_are_told_apart_anew_when_another_stack_changes() -> None:
+    """The second stack stays the same object of labels while a group appears in the first and shifts all numbers."""
+
+    def of(*groups: str) -> Stack:
+        labels = [Labels.of(__name__="x_total", group=group, row=str(row)) for row, group in enumerate(groups)]
+        rows = [1000.0 * (1 + row) * np.arange(COLUMNS) + 1e6 for row in range(len(groups))]
+        return Stack.of(Block(labels, np.arange(COLUMNS, dtype=np.int64) * STEP, np.array(rows)))
+
+    asked = growth.Windowing(np.arange(10, 20, dtype=np.int64) * STEP, 5 * STEP, 1.0, lambda: None)
+    grouping, second = Grouping(frozenset({"group"})), of("c", "c")
+    for first in (of("a", "a"), of("a", "b")):
+        sums = growth.summed([first, second], grouping, asked)
+        found = {labels.get("group"): sums.counts[row, 0] for row, labels in enumerate(sums.labels)}
+        assert found["c"] == 2
+        assert found["a"] + found.get("b", 0) == 2
+        each = growth.each(second, asked)[0].sum(axis=0)
+        row = [labels.get("group") for labels in sums.labels].index("c")
+        np.testing.assert_allclose(sums.values[row], each)
+
+
+def test_the_same_question_gives_the_same_labels() -> None:
+    stack = stack_of([["old", "old"]], 1)
+    asked = growth.Windowing(np.arange(10, 20, dtype=np.int64) * STEP, 5 * STEP, 1.0, lambda: None)
+    first, second = (growth.summed([stack], Grouping(frozenset({"group"})), asked) for _ in range(2))
+    assert first.labels is second.labels
+
+
 def test_what_was_ended_stays_ended_where_nothing_newer_is_known() -> None:
     """A failed scrape ended all; the next one brought only one of them back."""
     labels = [Labels.of(__name__="x", row=row) for row in "ab"]
