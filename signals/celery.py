@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsconsole_exporters.catalog import (
+from opsconsole_exporters.catalog.celery import (
     CELERY_QUEUE_LENGTH,
     CELERY_QUEUE_OLDEST,
     CELERY_RUNTIME,

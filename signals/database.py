@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from opsconsole_exporters.catalog import DB_QUERY_DURATION, POOL_CONNECTIONS, POOL_MAX, POOL_PENDING
+from opsconsole_exporters.catalog.database import DB_QUERY_DURATION
+from opsconsole_exporters.catalog.pools import POOL_CONNECTIONS, POOL_MAX, POOL_PENDING
 
 from .feed import GaugeRatio
 from .model import Signal

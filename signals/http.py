@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsconsole_exporters.catalog import HTTP_EXCEPTIONS, HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
+from opsconsole_exporters.catalog.http import HTTP_EXCEPTIONS, HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
 
 from .feed import Quantile, Rate, Share
 from .model import Signal

@@ -12,7 +12,15 @@ import time
 
 import pytest
 import redis
-from opsconsole_exporters import catalog
+from opsconsole_exporters.catalog.celery import (
+    CELERY_QUEUE_LENGTH,
+    CELERY_QUEUE_OLDEST,
+    CELERY_RUNTIME,
+    CELERY_TASKS,
+    CELERY_WAIT,
+    CELERY_WORKERS,
+)
+from opsconsole_exporters.catalog.exporter import COLLECTOR_ERRORS
 
 pytestmark = pytest.mark.real
 
@@ -41,11 +49,11 @@ def test_every_task_is_counted_once_whichever_child_ran_it(launch, publish, unti
     publish("reject", 2)
     publish("ignore", 2)
 
-    ended = until("all tasks", lambda: (page := sidecar.scrape()).sum(catalog.CELERY_TASKS) >= 54 and page)
+    ended = until("all tasks", lambda: (page := sidecar.scrape()).sum(CELERY_TASKS) >= 54 and page)
     name = "watched.tasks."
 
     def count(task: str, state: str, queue: str = "fast") -> float | None:
-        return ended.value(catalog.CELERY_TASKS, task=name + task, queue=queue, state=state)
+        return ended.value(CELERY_TASKS, task=name + task, queue=queue, state=state)
 
     assert count("add", "succeeded") == 30
     assert count("add", "succeeded", "slow") == 10
@@ -53,8 +61,8 @@ def test_every_task_is_counted_once_whichever_child_ran_it(launch, publish, unti
     assert (count("retry_once", "retried"), count("retry_once", "succeeded")) == (3, 3)
     assert (count("reject", "rejected"), count("reject", "failed")) == (2, None)
     assert count("ignore", "ignored") == 2
-    assert ended.sum(catalog.CELERY_RUNTIME.count) == ended.sum(catalog.CELERY_WAIT.count) == 54
-    assert ended.sum(catalog.CELERY_WAIT.sum) < 54 * 60
+    assert ended.sum(CELERY_RUNTIME.count) == ended.sum(CELERY_WAIT.count) == 54
+    assert ended.sum(CELERY_WAIT.sum) < 54 * 60
     assert "pid" not in ended.label_names()
 
 
@@ -64,9 +72,7 @@ def test_a_task_whose_process_was_killed_is_counted_as_failed(launch, publish, u
     publish("die")
     until(
         "the lost task",
-        lambda: (
-            sidecar.scrape().value(catalog.CELERY_TASKS, task="watched.tasks.die", queue="fast", state="failed") == 1
-        ),
+        lambda: sidecar.scrape().value(CELERY_TASKS, task="watched.tasks.die", queue="fast", state="failed") == 1,
     )
 
 
@@ -77,32 +83,32 @@ def test_the_length_of_a_queue_is_that_of_all_its_priorities(launch, publish, un
     publish("add", 2, "(1, 2)", priority=3)
     publish("add", 1, "(1, 2)", queue="slow")
     page = until("all messages", lambda: _with_length(sidecar, 9))
-    assert page.value(catalog.CELERY_QUEUE_LENGTH, queue="slow") == 1
-    assert page.value(catalog.CELERY_WORKERS, queue="fast") == 0
+    assert page.value(CELERY_QUEUE_LENGTH, queue="slow") == 1
+    assert page.value(CELERY_WORKERS, queue="fast") == 0
 
 
 def test_the_oldest_message_ages_while_no_worker_takes_it_and_is_gone_when_one_has(launch, publish, until):
     sidecar = launch.sidecar()
-    assert sidecar.scrape().value(catalog.CELERY_QUEUE_OLDEST, queue="fast") == 0
+    assert sidecar.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") == 0
     before = time.time()
     publish("add", 1, "(1, 2)", priority=6)
     publish("add", 1, "(1, 2)")
 
     def age() -> float:
-        return sidecar.scrape().value(catalog.CELERY_QUEUE_OLDEST, queue="fast") or 0.0
+        return sidecar.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") or 0.0
 
     young = until("an age", age)
     old = until("it to grow", lambda: age() > young + 1 and age())
     assert old <= time.time() - before + 0.01
     launch.worker()
-    until("the queue to be empty", lambda: sidecar.scrape().value(catalog.CELERY_QUEUE_OLDEST, queue="fast") == 0)
+    until("the queue to be empty", lambda: sidecar.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") == 0)
 
 
 def test_a_message_that_may_not_run_yet_has_no_age(launch, publish, until):
     sidecar = launch.sidecar()
     publish("add", 1, "(1, 2)", countdown=3600)
     page = until("the message", lambda: _with_length(sidecar, 1))
-    assert page.value(catalog.CELERY_QUEUE_OLDEST, queue="fast") == 0
+    assert page.value(CELERY_QUEUE_OLDEST, queue="fast") == 0
 
 
 def test_an_unstamped_message_ages_from_when_it_was_first_seen(launch, publish, broker_url, until):
@@ -113,7 +119,7 @@ def test_an_unstamped_message_ages_from_when_it_was_first_seen(launch, publish, 
         del message["headers"]["opsconsole_published_at"]
         client.lpush("fast", json.dumps(message))
     age = {"queue": "fast"}
-    until("an age", lambda: (sidecar.scrape().value(catalog.CELERY_QUEUE_OLDEST, **age) or 0) > 1)
+    until("an age", lambda: (sidecar.scrape().value(CELERY_QUEUE_OLDEST, **age) or 0) > 1)
 
 
 def test_a_worker_that_lives_is_counted_for_its_queues_and_a_killed_one_is_not(launch, until):
@@ -121,7 +127,7 @@ def test_a_worker_that_lives_is_counted_for_its_queues_and_a_killed_one_is_not(l
 
     def workers() -> tuple[float | None, float | None]:
         page = sidecar.scrape()
-        return page.value(catalog.CELERY_WORKERS, queue="fast"), page.value(catalog.CELERY_WORKERS, queue="slow")
+        return page.value(CELERY_WORKERS, queue="fast"), page.value(CELERY_WORKERS, queue="slow")
 
     assert workers() == (0, 0)
     first = launch.worker(queues="fast,slow")
@@ -137,9 +143,9 @@ def test_a_worker_that_lives_is_counted_for_its_queues_and_a_killed_one_is_not(l
 def test_a_queue_that_only_a_worker_names_stays_known_when_the_worker_is_gone(launch, until):
     sidecar = launch.sidecar()
     worker = launch.worker(queues="extra")
-    until("the queue", lambda: sidecar.scrape().value(catalog.CELERY_WORKERS, queue="extra") == 1)
+    until("the queue", lambda: sidecar.scrape().value(CELERY_WORKERS, queue="extra") == 1)
     worker.stop()
-    until("no worker", lambda: sidecar.scrape().value(catalog.CELERY_WORKERS, queue="extra") == 0)
+    until("no worker", lambda: sidecar.scrape().value(CELERY_WORKERS, queue="extra") == 0)
 
 
 def test_a_broker_that_is_down_leaves_the_rest_of_the_page(launch, until, publish):
@@ -150,15 +156,15 @@ def test_a_broker_that_is_down_leaves_the_rest_of_the_page(launch, until, publis
         sidecar = launch.sidecar()
         launch.worker()
         publish("add", 3, "(1, 2)")
-        until("the tasks", lambda: sidecar.scrape().sum(catalog.CELERY_TASKS) == 3)
-        assert sidecar.scrape().value(catalog.CELERY_QUEUE_LENGTH, queue="fast") == 0
+        until("the tasks", lambda: sidecar.scrape().sum(CELERY_TASKS) == 3)
+        assert sidecar.scrape().value(CELERY_QUEUE_LENGTH, queue="fast") == 0
     gone = until(
         "the gauges to go",
-        lambda: str(catalog.CELERY_QUEUE_LENGTH) not in (page := sidecar.scrape()).names() and page,
+        lambda: str(CELERY_QUEUE_LENGTH) not in (page := sidecar.scrape()).names() and page,
     )
-    assert gone.names().isdisjoint({str(catalog.CELERY_QUEUE_OLDEST), str(catalog.CELERY_WORKERS)})
-    assert gone.sum(catalog.CELERY_TASKS) == 3
-    assert gone.value(catalog.COLLECTOR_ERRORS, collector="queues") >= 1
+    assert gone.names().isdisjoint({str(CELERY_QUEUE_OLDEST), str(CELERY_WORKERS)})
+    assert gone.sum(CELERY_TASKS) == 3
+    assert gone.value(COLLECTOR_ERRORS, collector="queues") >= 1
     assert sidecar.output.count("cannot be asked for its queues") == 1
 
 
@@ -166,15 +172,15 @@ def test_counters_outlive_the_children_that_counted(launch, publish, until):
     sidecar = launch.sidecar()
     launch.worker("--max-tasks-per-child", "2")
     publish("add", 12, "(1, 2)")
-    until("all tasks", lambda: sidecar.scrape().sum(catalog.CELERY_TASKS) == 12)
+    until("all tasks", lambda: sidecar.scrape().sum(CELERY_TASKS) == 12)
     assert len(list(launch.multiproc_dir.glob("counter_*.db"))) > 3
 
 
 def test_a_web_process_answers_for_the_queues_only_when_told_to(launch, publish):
     publish("add", 2, "(1, 2)")
-    assert launch.web(workers=1).scrape().value(catalog.CELERY_QUEUE_LENGTH, queue="fast") is None
+    assert launch.web(workers=1).scrape().value(CELERY_QUEUE_LENGTH, queue="fast") is None
     told = launch.web(workers=1, OPSCONSOLE_METRICS_QUEUES="1")
-    assert told.scrape().value(catalog.CELERY_QUEUE_LENGTH, queue="fast") == 2
+    assert told.scrape().value(CELERY_QUEUE_LENGTH, queue="fast") == 2
 
 
 def test_the_sidecar_ends_cleanly_when_told_to(launch):
@@ -206,4 +212,4 @@ def test_a_worker_without_a_shared_directory_says_that_nobody_can_see_its_metric
 def _with_length(sidecar, length):
     """The page once the queue is that long; readings of the broker are kept for a second."""
     page = sidecar.scrape()
-    return page if page.value(catalog.CELERY_QUEUE_LENGTH, queue="fast") == length else None
+    return page if page.value(CELERY_QUEUE_LENGTH, queue="fast") == length else None

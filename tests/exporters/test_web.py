@@ -8,7 +8,9 @@ import signal
 import threading
 
 import pytest
-from opsconsole_exporters import catalog
+from opsconsole_exporters.catalog.database import DB_ERRORS, DB_QUERY_DURATION
+from opsconsole_exporters.catalog.http import HTTP_ACTIVE, HTTP_EXCEPTIONS, HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
+from opsconsole_exporters.catalog.pools import POOL_CONNECTIONS, POOL_MAX, POOL_PENDING, POOL_TIMEOUTS
 
 pytestmark = pytest.mark.real
 
@@ -26,10 +28,10 @@ def test_two_workers_give_one_answer_that_counts_every_request(web):
     for _ in range(10):  # whichever worker answers
         page = web.scrape() - before
         for view in ("plain", "later"):
-            assert page.value(catalog.HTTP_REQUESTS, view=view, transport="http", method="GET") == 40
-            assert page.value(catalog.HTTP_RESPONSES, status="200", view=view, method="GET") == 40
-            assert page.value(catalog.HTTP_LATENCY.count, view=view, method="GET") == 40
-        assert page.value(catalog.HTTP_ACTIVE) == 0
+            assert page.value(HTTP_REQUESTS, view=view, transport="http", method="GET") == 40
+            assert page.value(HTTP_RESPONSES, status="200", view=view, method="GET") == 40
+            assert page.value(HTTP_LATENCY.count, view=view, method="GET") == 40
+        assert page.value(HTTP_ACTIVE) == 0
         assert "pid" not in page.label_names()
 
 
@@ -38,19 +40,19 @@ def test_a_killed_worker_takes_its_gauges_along_and_leaves_its_counters(launch, 
     holds = [threading.Thread(target=_ignore_errors, args=(web, "/hold/")) for _ in range(6)]
     for hold in holds:
         hold.start()
-    until("six requests in flight", lambda: web.scrape().value(catalog.HTTP_ACTIVE) == 6)
+    until("six requests in flight", lambda: web.scrape().value(HTTP_ACTIVE) == 6)
     by_worker = {}
     while len(by_worker) < 2:
         by_worker.setdefault(web.get("/plain/")[1], True)
-    before = web.scrape().sum(catalog.HTTP_RESPONSES, view="plain")
+    before = web.scrape().sum(HTTP_RESPONSES, view="plain")
 
     # Counters never go down, while one worker after the other dies and is replaced.
     for pid in by_worker:
         os.kill(int(pid), signal.SIGKILL)
         until("its gauges to vanish", lambda pid=pid: not list(launch.multiproc_dir.glob(f"gauge_live*_{pid}.db")))
         until("the web server", web.answers)
-        assert web.scrape().sum(catalog.HTTP_RESPONSES, view="plain") >= before
-    assert web.scrape().value(catalog.HTTP_ACTIVE) == 0
+        assert web.scrape().sum(HTTP_RESPONSES, view="plain") >= before
+    assert web.scrape().value(HTTP_ACTIVE) == 0
     for hold in holds:
         hold.join()
 
@@ -62,10 +64,10 @@ def test_an_unhandled_exception_counts_once_everywhere(web):
         assert web.get("/lookup/")[0] == 418
         assert web.get("/no/such/page/")[0] == 404
     page = web.scrape() - before
-    assert page.value(catalog.HTTP_EXCEPTIONS, type="ZeroDivisionError") == 5
-    assert page.value(catalog.HTTP_RESPONSES, status="500", view="boom", method="GET") == 5
-    assert page.value(catalog.HTTP_LATENCY.count, view="boom", method="GET") == 5
-    assert page.value(catalog.HTTP_EXCEPTIONS, type="LookupError") is None, "a middleware has handled it"
+    assert page.value(HTTP_EXCEPTIONS, type="ZeroDivisionError") == 5
+    assert page.value(HTTP_RESPONSES, status="500", view="boom", method="GET") == 5
+    assert page.value(HTTP_LATENCY.count, view="boom", method="GET") == 5
+    assert page.value(HTTP_EXCEPTIONS, type="LookupError") is None, "a middleware has handled it"
 
 
 def test_a_method_nobody_knows_makes_no_series_of_its_own(web):
@@ -74,7 +76,7 @@ def test_a_method_nobody_knows_makes_no_series_of_its_own(web):
         web.get("/plain/", method=method)
     page = web.scrape()
     assert not any(value in odd for _, labels in page.samples for _, value in labels)
-    assert page.value(catalog.HTTP_LATENCY.count, view="plain", method="<invalid method>") == 3
+    assert page.value(HTTP_LATENCY.count, view="plain", method="<invalid method>") == 3
 
 
 def test_wsgi_workers_count_the_same(launch):
@@ -82,16 +84,16 @@ def test_wsgi_workers_count_the_same(launch):
     for path in ["/plain/", "/later/"] * 10 + ["/boom/"] * 3:
         web.get(path)
     page = web.scrape()
-    assert page.value(catalog.HTTP_REQUESTS, view="later", transport="http", method="GET") == 10
-    assert page.value(catalog.HTTP_LATENCY.count, view="boom", method="GET") == 3
-    assert page.value(catalog.HTTP_EXCEPTIONS, type="ZeroDivisionError") == 3
-    assert page.value(catalog.HTTP_ACTIVE) == 0
+    assert page.value(HTTP_REQUESTS, view="later", transport="http", method="GET") == 10
+    assert page.value(HTTP_LATENCY.count, view="boom", method="GET") == 3
+    assert page.value(HTTP_EXCEPTIONS, type="ZeroDivisionError") == 3
+    assert page.value(HTTP_ACTIVE) == 0
 
 
 def test_an_application_loaded_before_the_fork_counts_the_same(launch):
     web = launch.web("--preload")
     assert len({web.get("/plain/")[1] for _ in range(40)}) == 2
-    assert web.scrape().sum(catalog.HTTP_RESPONSES, view="plain") == 40
+    assert web.scrape().sum(HTTP_RESPONSES, view="plain") == 40
 
 
 def test_metrics_are_answered_before_redirects_and_are_not_counted(launch):
@@ -123,8 +125,8 @@ def test_queries_are_timed_and_their_errors_named(web):
     assert web.get("/broken-sql/")[0] == 500
     page = web.scrape() - before
     of = {"alias": "default", "vendor": "postgresql"}
-    assert page.value(catalog.DB_QUERY_DURATION.count, **of) == 5
-    assert page.value(catalog.DB_ERRORS, **of, type="ProgrammingError") == 1
+    assert page.value(DB_QUERY_DURATION.count, **of) == 5
+    assert page.value(DB_ERRORS, **of, type="ProgrammingError") == 1
 
 
 def test_the_pool_shows_its_use_its_queue_and_its_timeouts(launch, database, until):
@@ -132,21 +134,21 @@ def test_the_pool_shows_its_use_its_queue_and_its_timeouts(launch, database, unt
     web = launch.web(workers=1, DATABASE=json.dumps({**database, "OPTIONS": {"pool": pool}}))
     assert web.get("/item/1/")[0] == 200
     name = {"db_client_connection_pool_name": "default"}
-    until("the pool's size", lambda: web.scrape().value(catalog.POOL_MAX, **name) == 2)
+    until("the pool's size", lambda: web.scrape().value(POOL_MAX, **name) == 2)
 
     holds = [threading.Thread(target=_ignore_errors, args=(web, "/hold-connection/")) for _ in range(2)]
     for hold in holds:
         hold.start()
     used = {**name, "db_client_connection_state": "used"}
-    until("an exhausted pool", lambda: web.scrape().value(catalog.POOL_CONNECTIONS, **used) == 2)
+    until("an exhausted pool", lambda: web.scrape().value(POOL_CONNECTIONS, **used) == 2)
     assert web.get("/item/1/")[0] == 500, "no connection within half a second"
-    until("the timeout", lambda: (web.scrape().value(catalog.POOL_TIMEOUTS, **name) or 0) >= 1)
+    until("the timeout", lambda: (web.scrape().value(POOL_TIMEOUTS, **name) or 0) >= 1)
 
     waiting = threading.Event()
     asking = [threading.Thread(target=_ask_until, args=(web, waiting)) for _ in range(4)]
     for ask in asking:
         ask.start()
-    until("requests that wait for the pool", lambda: (web.scrape().value(catalog.POOL_PENDING, **name) or 0) > 0)
+    until("requests that wait for the pool", lambda: (web.scrape().value(POOL_PENDING, **name) or 0) > 0)
     waiting.set()
     for ask in asking:
         ask.join()

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opsconsole_exporters.catalog import HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES, POOL_CONNECTIONS, POOL_MAX
+from opsconsole_exporters.catalog.http import HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
+from opsconsole_exporters.catalog.pools import POOL_CONNECTIONS, POOL_MAX
 
 from signals.feed import Flow, GaugeRatio, Quantile, Rate, Share
 

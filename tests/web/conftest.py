@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from django.test import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opsconsole_exporters.catalog import HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
+from opsconsole_exporters.catalog.http import HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
 
 from alerts.profile import DEMO
 from alerts.registry import ALERTS

@@ -18,9 +18,9 @@ def counter(metric: Metric) -> Counter:
 
 @cache
 def gauge(metric: Metric) -> Gauge:
-    """A gauge that is the sum over the processes that live: a service's in-flight requests, not one worker's."""
+    """A gauge of a service, not of one worker: a sum over the processes that live, unless the catalogue says otherwise."""
     multiprocess.prepare()
-    return Gauge(metric.name, metric.help, metric.labels, multiprocess_mode="livesum")
+    return Gauge(metric.name, metric.help, metric.labels, multiprocess_mode=metric.merge)
 
 
 @cache

@@ -25,13 +25,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from opsconsole_exporters import metrics
-from opsconsole_exporters.catalog import (
-    CELERY_QUEUE_LENGTH,
-    CELERY_QUEUE_OLDEST,
-    CELERY_WORKERS,
-    COLLECTOR_ERRORS,
-    Metric,
-)
+from opsconsole_exporters.catalog import Metric
+from opsconsole_exporters.catalog.celery import CELERY_QUEUE_LENGTH, CELERY_QUEUE_OLDEST, CELERY_WORKERS
+from opsconsole_exporters.catalog.exporter import COLLECTOR_ERRORS
 from opsconsole_exporters.celery import heartbeat
 from opsconsole_exporters.celery.broker import Broker, connect
 from opsconsole_exporters.celery.stamp import due_at

@@ -9,7 +9,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals, states
 
 from opsconsole_exporters import metrics
-from opsconsole_exporters.catalog import CELERY_RUNTIME, CELERY_TASKS, CELERY_WAIT
+from opsconsole_exporters.catalog.celery import CELERY_RUNTIME, CELERY_TASKS, CELERY_WAIT
 from opsconsole_exporters.celery import stamp
 from opsconsole_exporters.shield import shielded
 

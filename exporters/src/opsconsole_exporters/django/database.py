@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from opsconsole_exporters import metrics
-from opsconsole_exporters.catalog import DB_ERRORS, DB_QUERY_DURATION
+from opsconsole_exporters.catalog.database import DB_ERRORS, DB_QUERY_DURATION
 from opsconsole_exporters.shield import shield, shielded
 
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django_prometheus.middleware import Metrics
 
 from opsconsole_exporters import metrics, multiprocess
-from opsconsole_exporters.catalog import CATALOG, HTTP_ACTIVE
+from opsconsole_exporters.catalog import CATALOG
+from opsconsole_exporters.catalog.http import HTTP_ACTIVE
 from opsconsole_exporters.shield import shielded
 
 _DECLARED = {metric.name.removesuffix("_total"): metric for metric in CATALOG}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from django.db import connections
 
 from opsconsole_exporters import metrics, workerprocess
-from opsconsole_exporters.catalog import POOL_CONNECTIONS, POOL_MAX, POOL_PENDING, POOL_TIMEOUTS
+from opsconsole_exporters.catalog.pools import POOL_CONNECTIONS, POOL_MAX, POOL_PENDING, POOL_TIMEOUTS
 from opsconsole_exporters.shield import shield
 
 INTERVAL_S = 1.0

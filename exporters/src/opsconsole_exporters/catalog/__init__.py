@@ -1,0 +1,20 @@
+"""Every metric we emit, by name: the emitter owns the names, and whoever reads them imports them from here.
+
+A renamed metric breaks at import, not on a dashboard at night.  A module a subject, each with its ``METRICS``; a new one
+is a line of ``CATALOG``.
+"""
+
+from __future__ import annotations
+
+from . import celery, database, exporter, http, pools
+from .metric import Kind, Metric
+
+__all__ = ["CATALOG", "Kind", "Metric"]
+
+CATALOG: tuple[Metric, ...] = (
+    *http.METRICS,
+    *database.METRICS,
+    *pools.METRICS,
+    *celery.METRICS,
+    *exporter.METRICS,
+)
