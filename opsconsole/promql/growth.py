@@ -140,7 +140,8 @@ class _Growth:
             self._add_rows(self.stack, self.ids)
             return
         traits = self.stack.traits
-        common = (traits.last_gap >= self.ticks.lo[self.stack.clock, 0]) | traits.erratic
+        # From the first window's first column on: a window that is empty looks at the one before it, times nothing.
+        common = (traits.last_gap >= self.ticks.first[self.stack.clock, 0]) | traits.erratic
         if not fractions:
             common |= ~traits.whole
         rest = np.flatnonzero(common)

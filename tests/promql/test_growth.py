@@ -77,7 +77,7 @@ def _stack(labels: list[Labels], clocks: np.ndarray, clock: list[int], rows: lis
     seed=st.integers(0, 2**32),
     step=st.sampled_from([7, 15, 30, 61]),
     window=st.sampled_from([20, 60, 150, 600]),
-    start=st.integers(-200, 300),
+    start=st.integers(-200, 700),
     steps=st.integers(1, 40),
 )
 def test_counters_grow_together_as_much_as_each_of_them(kinds, seed, step, window, start, steps) -> None:
@@ -134,3 +134,16 @@ def test_what_was_ended_stays_ended_where_nothing_newer_is_known() -> None:
     at = np.array([15, 25, 35], dtype=np.int64)
     assert latest(stack, at, 100)[1].tolist() == [[True, True, True], [True, True, True]]
     assert latest(ended, at, 100)[1].tolist() == [[True, False, True], [True, False, False]]
+
+
+def test_an_empty_window_behind_a_gap_takes_nothing_from_it() -> None:
+    labels = [Labels.of(__name__="x_total", row=row) for row in "ab"]
+    clock = np.arange(COLUMNS, dtype=np.int64) * STEP
+    rows = np.vstack([1e6 + clock, 1e6 + clock]).astype(float)
+    rows[1, -1] = STALE
+    stack = Stack.of(Block(labels, clock, rows))
+    ends = clock[-1] + np.arange(7, 12, dtype=np.int64) * STEP
+    with np.errstate(all="ignore"):
+        sums = growth.summed([stack], Grouping(), growth.Windowing(ends, 5 * STEP, 1.0, lambda: None))
+    assert (sums.counts == 0).all()
+    assert (sums.values == 0).all()
