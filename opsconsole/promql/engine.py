@@ -12,11 +12,12 @@ import numpy as np
 from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels, LabelSets, derived
 
-from . import literal, small
+from . import kept, literal, small
 from .annotations import Annotations
 from .error import PromQLError
 from .evaluate import Evaluation
 from .evaluator import Refused, Selectors
+from .kept import Kept, Question
 from .limits import Budget, Limits
 from .parse import parse
 from .plan import Expr, Kind, Range, Subquery, Text
@@ -41,14 +42,19 @@ class Engine:
         at_hand: SampleSource | None = None,
         plan_of: Callable[[str], Expr] = parse,
         shared: Shared | None = None,
+        answers: Kept | None = None,
     ) -> None:
-        """``at_hand``: the same source, which raises ``PromQLError`` instead of looking for anything."""
+        """``at_hand``: the same source, which raises ``PromQLError`` instead of looking for anything.
+
+        ``answers``: those that were given for ranges, to be continued.
+        """
         self._source = source
         self._lookback_ms = lookback_ms
         self._limits = limits or Limits()
         self._at_hand = at_hand
         self._plan_of = plan_of
         self._shared = shared
+        self._answers = answers
 
     @property
     def limits(self) -> Limits:
@@ -60,7 +66,13 @@ class Engine:
         """The same for small queries that were asked before; None where nothing is at hand."""
         if self._at_hand is None:
             return None
-        return Engine(self._at_hand, lookback_ms=self._lookback_ms, limits=small.LIMITS, plan_of=small.plan)
+        return Engine(
+            self._at_hand,
+            lookback_ms=self._lookback_ms,
+            limits=small.LIMITS,
+            plan_of=small.plan,
+            answers=self._answers,
+        )
 
     def looking_back(self, lookback_ms: int) -> Engine:
         """The same, to which a sample counts for so long."""
@@ -70,6 +82,7 @@ class Engine:
             limits=self._limits,
             at_hand=self._at_hand,
             plan_of=self._plan_of,
+            answers=self._answers,
         )
 
     def together(self, queries: Collection[str]) -> Engine:
@@ -112,9 +125,18 @@ class Engine:
             )
         budget = budget or Budget(self._limits)
         budget.hold((end_ms - start_ms) // step_ms + 1)
-        steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
-        evaluation = self._evaluation(query, steps, end_ms, step_ms, budget)
-        with _evaluating(budget):
+
+        def evaluate(from_ms: int, to_ms: int) -> Matrix:
+            steps = np.arange(from_ms, to_ms + 1, step_ms, dtype=np.int64)
+            return self._over(plan, self._evaluation(query, steps, to_ms, step_ms, budget))
+
+        if self._answers is None or not kept.can_be_continued(query):
+            return evaluate(start_ms, end_ms)
+        question = Question(query, step_ms, start_ms % step_ms, self._lookback_ms)
+        return self._answers.answer(question, start_ms, end_ms, evaluate)
+
+    def _over(self, plan: Expr, evaluation: Evaluation) -> Matrix:
+        with _evaluating(evaluation.budget):
             if plan.kind is Kind.SCALAR:
                 values = evaluation.numbers(plan)[np.newaxis]
                 vector = Vector([Labels()], values, np.ones(values.shape, dtype=bool))

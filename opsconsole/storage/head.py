@@ -19,6 +19,7 @@ from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
 from opsconsole.series.stack import Index, Stack
 
+from .changes import Changes
 from .slab import Slab, Track
 from .timeline import by_target, join, target_of
 
@@ -112,6 +113,7 @@ class Head:
         self._newest_ms = 0
         self._trimmed_ms = 0
         self._refused: Counter[Refusal] = Counter()
+        self.changes = Changes()
 
     def append(
         self, target: Labels, timestamp_ms: int, labels: Sequence[Labels], values: NDArray[np.float64]
@@ -136,6 +138,7 @@ class Head:
             ]
             known.newest_ms = timestamp_ms
             self._newest_ms = max(self._newest_ms, timestamp_ms)
+            self.changes.note(timestamp_ms)
             self._trim()
             refused = {known.reason: over} if (over := len(labels) - len(known.taken)) else {}
             self._refused.update(refused)
@@ -190,6 +193,7 @@ class Head:
             for slab in self._slabs:
                 slab.compact()
             self._complete_from_ms = max(self._complete_from_ms, start_ms)
+            self.changes.note(start_ms)
 
     @property
     def complete_from_ms(self) -> int:

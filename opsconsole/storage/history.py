@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from opsconsole.promql.small import NotSmall
-from opsconsole.promql.source import BUCKET_MS, Buckets, Column, Samples, SampleSource
+from opsconsole.promql.source import BUCKET_MS, Buckets, Column, Mark, Samples, SampleSource
 from opsconsole.series.matcher import Matcher
 
 from .head import Head
@@ -33,6 +33,7 @@ class History:
         self._pushed = pushed
         self._moved = moved
         self._rollups = rollups
+        self._changes = [memory.changes for memory in (head, pushed) if memory is not None]
 
     @property
     def sampled_from_ms(self) -> int:
@@ -53,6 +54,13 @@ class History:
     def at_hand(self) -> SampleSource:
         """The same where it needs nothing but a look into memory; elsewhere it raises ``NotSmall``."""
         return _AtHand(self._head, self._pushed, self._moved)
+
+    def mark(self) -> Mark:
+        return tuple(changes.mark() for changes in self._changes)
+
+    def changed_since(self, mark: Mark) -> int:
+        """Whatever comes comes through memory, so that is asked alone."""
+        return min(changes.since(each) for changes, each in zip(self._changes, mark, strict=True))
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
         recent: Sequence[Samples]
