@@ -12,6 +12,7 @@ from opsconsole.promql.windows import latest, over
 from opsconsole.series.block import NAN_SAMPLE, STALE, Block
 from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.stack import BEFORE, NEVER, Stack
+from opsconsole.storage.head import Head
 
 SECOND = 1000
 STEP = 15 * SECOND
@@ -137,12 +138,13 @@ def test_what_was_ended_stays_ended_where_nothing_newer_is_known() -> None:
 
 
 def test_an_empty_window_behind_a_gap_takes_nothing_from_it() -> None:
-    labels = [Labels.of(__name__="x_total", row=row) for row in "ab"]
-    clock = np.arange(COLUMNS, dtype=np.int64) * STEP
-    rows = np.vstack([1e6 + clock, 1e6 + clock]).astype(float)
-    rows[1, -1] = STALE
-    stack = Stack.of(Block(labels, clock, rows))
-    ends = clock[-1] + np.arange(7, 12, dtype=np.int64) * STEP
+    head, target = Head(), Labels.of(job="j", instance="i")
+    both = [Labels.of(target, __name__="x_total", row=row) for row in "ab"]
+    for column in range(COLUMNS):
+        labels = both if column < COLUMNS - 1 else both[:1]
+        head.append(target, (column + 1) * STEP, labels, np.full(len(labels), 1e6 + column))
+    (stack,) = head.select((), 0, COLUMNS * STEP)
+    ends = (COLUMNS + np.arange(7, 12, dtype=np.int64)) * STEP
     with np.errstate(all="ignore"):
         sums = growth.summed([stack], Grouping(), growth.Windowing(ends, 5 * STEP, 1.0, lambda: None))
     assert (sums.counts == 0).all()
