@@ -205,7 +205,7 @@ def _sorted(labels: Sequence[Labels]) -> tuple[list[int], LabelSets]:
 
 
 def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:
-    """The samples of a range vector at their own times."""
+    """The samples of a range vector at their own times, sorted by labels."""
     blocks = evaluation.blocks(node)
     timestamps = np.unique(np.concatenate([np.empty(0, np.int64), *(block.timestamps for block in blocks)]))
     parts = []
@@ -216,5 +216,5 @@ def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:
         columns = np.searchsorted(timestamps, block.timestamps)
         values[:, columns], present[:, columns] = block.values, is_sample(block.values)
         parts.append(Vector(block.labels, values, present))
-    matrix = _matrix(Vector.joined(parts, timestamps.size), timestamps, evaluation.annotations)
+    matrix = _by_labels(_matrix(Vector.joined(parts, timestamps.size), timestamps, evaluation.annotations))
     return Samples(matrix.labels, timestamps, matrix.values, matrix.present, matrix.warnings, matrix.infos)

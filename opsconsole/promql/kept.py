@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from opsconsole.series.labels import LabelSets
+from opsconsole.series.labels import LabelSets, derived
 
 from .parse import parse
 from .plan import Aggregate, Binary, Call, Expr, Negate, Parentheses, Range, Selector, Subquery
@@ -146,8 +146,10 @@ def _joined(known: Matrix, new: Matrix) -> Matrix:
         values = np.hstack([known.values, new.values])
         present = np.hstack([known.present, new.present])
         return _without_empty(Matrix(known.labels, timestamps, values, present, **remarks))
-    labels = LabelSets(sorted({*known.labels, *new.labels}))
-    row_of = {one: row for row, one in enumerate(labels)}
+    labels = known.labels  # the same object, if it can be, for what is derived from it
+    if not (there := derived(labels, "set", frozenset)).issuperset(new.labels):
+        labels = LabelSets(sorted(there.union(new.labels)))
+    row_of = derived(labels, "rows", lambda sets: {one: row for row, one in enumerate(sets)})
     values = np.full((len(labels), timestamps.size), np.nan)
     present = np.zeros(values.shape, dtype=bool)
     for part, columns in ((known, slice(known.timestamps.size)), (new, slice(known.timestamps.size, None))):

@@ -74,6 +74,11 @@ def _extreme(windows: Windows, choose: np.ufunc) -> Values:
     ``choose`` takes the number where one of two is NaN, as Prometheus does.
     """
     lo, length = windows.lo, windows.count
+    if lo.shape[1] == 1:
+        column = np.arange(windows.values.shape[1])
+        inside = (lo <= column) & (column < windows.hi)
+        extreme: Values = choose.reduce(np.where(inside, windows.values, np.nan), axis=1, keepdims=True)
+        return extreme
     exponent: Index = np.frexp(np.maximum(length, 1))[1] - 1
     runs = windows.values
     extremes = cells(runs, windows.first)

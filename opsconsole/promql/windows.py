@@ -172,7 +172,7 @@ def _parts(stack: Stack, ticks: Ticks, gapped: Mask) -> Iterator[tuple[Index, Wi
         if whole.size:
             mine = clock if isinstance(clock, slice) else clock[whole]
             series = whole + part.start
-            yield series, ticks.windows(stack.clocks[mine], stack.cells[stack.rows[series]], mine)
+            yield series, ticks.windows(stack.cells, stack.rows[series], mine)
     holes = np.flatnonzero(gapped)
     for first in range(0, holes.size, _ROWS):
         series = holes[first : first + _ROWS]
