@@ -116,3 +116,22 @@ def test_series_and_labels_know_the_same_limits(console: Console, source: Source
             ask(console, *asked, cancelled=cancelled)
     with pytest.raises(query.BadQuery, match=r'invalid parameter "match\[\]"'):
         query.label_values(console, "n", ["sum(x)"], 0, HOUR_MS)
+
+
+def test_what_was_too_large_to_be_answered_at_once_is_not_tried_each_time(source):
+    nothing = cast("Any", None)
+    engine = Engine(source, at_hand=source)
+    console = Console(
+        clock=ManualClock(HOUR_MS), profile=DEMO, boards={}, alerts={}, engine=engine, spans=nothing, scraper=nothing,
+        hub=nothing, public_url="",
+    )  # fmt: skip
+    for large in ("sum(max_over_time(x[1h]))", "x"):
+        span = query.Span(HOUR_MS - 1_500_000, HOUR_MS, 15_000)
+        query.range_(console, large, span)
+        with pytest.raises(query.QueryFailed):
+            query.range_(console, large, span, at_once=True)
+        source.read.clear()
+        with pytest.raises(query.QueryFailed, match="larger"):
+            query.range_(console, large, span, at_once=True)
+        assert not source.read.is_set()
+    assert query.instant(console, "x", HOUR_MS, at_once=True).labels, "the same query at one instant is small"
