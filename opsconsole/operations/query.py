@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import structlog
 
 from opsconsole.promql import small
 from opsconsole.promql.error import ParseError, PromQLError
-from opsconsole.promql.evaluator import Evaluator, Refused, Unreachable
+from opsconsole.promql.evaluator import Evaluator, Refused, Selectors, Unreachable
 from opsconsole.promql.limits import Budget, Canceled, LimitExceeded, TimedOut
 from opsconsole.promql.parse import parse
 from opsconsole.promql.plan import Selector
@@ -78,6 +79,15 @@ class Span:
         return (self.end_ms - self.start_ms) // self.step_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The label sets that any of ``selectors`` means and that have a sample in (start_ms, end_ms]; without a selector, all."""
+
+    selectors: Collection[str]
+    start_ms: int
+    end_ms: int
+
+
 def instant(
     console: Console,
     query: str,
@@ -131,56 +141,19 @@ def range_(
     )
 
 
-def series(
-    console: Console,
-    selectors: Collection[str],
-    start_ms: int,
-    end_ms: int,
-    *,
-    timeout_s: float | None = None,
-    cancelled: threading.Event | None = None,
-) -> list[Labels]:
-    """The label sets that any of ``selectors`` means and that have a sample in (start_ms, end_ms], sorted; without a
-    selector, all.  Arguments and errors as of ``instant``.
-    """
-    wanted = [matchers(text) for text in selectors]
-    return _ask(console, timeout_s, cancelled, lambda budget: console.engine.series(wanted, start_ms, end_ms, budget))
+def series(console: Console, scope: Scope, *, cancelled: threading.Event | None = None) -> list[Labels]:
+    """The label sets of a scope, sorted.  Errors as of ``instant``."""
+    return _listed(console, scope, cancelled, console.engine.series)
 
 
-def label_names(
-    console: Console,
-    selectors: Collection[str],
-    start_ms: int,
-    end_ms: int,
-    *,
-    timeout_s: float | None = None,
-    cancelled: threading.Event | None = None,
-) -> list[str]:
-    """The names of labels of the series that ``series`` finds, sorted.  Arguments and errors as of ``instant``."""
-    wanted = [matchers(text) for text in selectors]
-    return _ask(
-        console, timeout_s, cancelled, lambda budget: console.engine.label_names(wanted, start_ms, end_ms, budget)
-    )
+def label_names(console: Console, scope: Scope, *, cancelled: threading.Event | None = None) -> list[str]:
+    """The names of labels in a scope, sorted.  Errors as of ``instant``."""
+    return _listed(console, scope, cancelled, console.engine.label_names)
 
 
-def label_values(
-    console: Console,
-    name: str,
-    selectors: Collection[str],
-    start_ms: int,
-    end_ms: int,
-    *,
-    timeout_s: float | None = None,
-    cancelled: threading.Event | None = None,
-) -> list[str]:
-    """The values of one label in the series that ``series`` finds, sorted.  Arguments and errors as of ``instant``."""
-    wanted = [matchers(text) for text in selectors]
-    return _ask(
-        console,
-        timeout_s,
-        cancelled,
-        lambda budget: console.engine.label_values(name, wanted, start_ms, end_ms, budget),
-    )
+def label_values(console: Console, name: str, scope: Scope, *, cancelled: threading.Event | None = None) -> list[str]:
+    """The values of one label in a scope, sorted.  Errors as of ``instant``."""
+    return _listed(console, scope, cancelled, partial(console.engine.label_values, name))
 
 
 def matchers(selector: str, parameter: str = "match[]") -> Sequence[Matcher]:
@@ -192,6 +165,16 @@ def matchers(selector: str, parameter: str = "match[]") -> Sequence[Matcher]:
     if not isinstance(plan, Selector):
         raise BadQuery(f'invalid parameter "{parameter}": {selector!r} is no selector; write one like up{{job="web"}}')
     return plan.matchers
+
+
+def _listed(
+    console: Console,
+    scope: Scope,
+    cancelled: threading.Event | None,
+    listing: Callable[[Selectors, int, int, Budget], list[T]],
+) -> list[T]:
+    wanted = [matchers(text) for text in scope.selectors]
+    return _ask(console, None, cancelled, lambda budget: listing(wanted, scope.start_ms, scope.end_ms, budget))
 
 
 def _evaluator(console: Console, lookback_ms: int | None) -> Evaluator:

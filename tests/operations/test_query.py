@@ -105,17 +105,17 @@ def test_a_query_may_be_out_of_time_before_its_turn(console: Console, monkeypatc
 
 
 def test_series_and_labels_know_the_same_limits(console: Console, source: Source) -> None:
-    asked = (["x"], 0, HOUR_MS)
-    assert len(query.series(console, *asked)) == 300
-    assert query.label_names(console, *asked) == ["__name__", "n"]
-    assert query.label_values(console, "__name__", *asked) == ["x"]
+    scope = query.Scope(["x"], 0, HOUR_MS)
+    assert len(query.series(console, scope)) == 300
+    assert query.label_names(console, scope) == ["__name__", "n"]
+    assert query.label_values(console, "__name__", scope) == ["x"]
     cancelled = threading.Event()
     cancelled.set()
     for ask in (query.series, query.label_names):
         with pytest.raises(query.QueryCanceled):
-            ask(console, *asked, cancelled=cancelled)
+            ask(console, scope, cancelled=cancelled)
     with pytest.raises(query.BadQuery, match=r'invalid parameter "match\[\]"'):
-        query.label_values(console, "n", ["sum(x)"], 0, HOUR_MS)
+        query.label_values(console, "n", query.Scope(["sum(x)"], 0, HOUR_MS))
 
 
 def test_what_was_too_large_to_be_answered_at_once_is_not_tried_each_time(source):
