@@ -70,6 +70,7 @@ def build() -> Graph:
     profile = _profile()
     limits, head_limits = _query_limits(), _head_limits()
     answers_memory = _number("OPSCONSOLE_ANSWERS_MEMORY", env.ANSWERS_MEMORY, "bytes", least=0)
+    shelf_memory = _number("OPSCONSOLE_SHELF_MEMORY", env.SHELF_MEMORY, "bytes", least=0)
     kept = _retention()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
@@ -94,7 +95,7 @@ def build() -> Graph:
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
-        history = History(head, samples, pushed, moved=samples.moved, rollups=rollups)
+        history = History(head, samples, pushed, moved=samples.moved, rollups=rollups, shelf_bytes=shelf_memory)
         answers = Kept(history, answers_memory)
         engine = _remote(limits) or Engine(history, limits=limits, at_hand=history.at_hand, answers=answers)
         if isinstance(engine, RemoteEngine):
