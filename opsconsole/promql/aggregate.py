@@ -22,8 +22,7 @@ Numbers = NDArray[np.float64]
 class Members:
     """The rows of a vector sorted by group: group g is the rows ``starts[g]`` to ``starts[g] + sizes[g]``."""
 
-    def __init__(self, vector: Vector, grouping: Grouping) -> None:
-        groups = Groups.of(vector.labels, grouping)
+    def __init__(self, vector: Vector, groups: Groups) -> None:
         self.labels = vector.labels  # in their old order
         self.groups = groups
         self.order = groups.order
@@ -67,15 +66,20 @@ def aggregate(operator: str, vector: Vector, grouping: Grouping) -> Vector:
     """One series a group, by an aggregation without a parameter."""
     if not vector.labels:
         return vector
-    members = Members(vector, grouping)
-    return Vector(members.groups.labels, _REDUCTIONS[operator](members), members.counts > 0, members.nameless_groups())
+    return reduced(operator, vector, Groups.of(vector.labels, grouping))
+
+
+def reduced(operator: str, vector: Vector, groups: Groups) -> Vector:
+    """One series a group; a row may be in several."""
+    members = Members(vector, groups)
+    return Vector(groups.labels, REDUCTIONS[operator](members), members.counts > 0, members.nameless_groups())
 
 
 def aggregate_by(operator: str, vector: Vector, grouping: Grouping, parameter: Numbers) -> Vector:
     """By topk, bottomk, limitk, limit_ratio or quantile.  ``parameter``: float64[T]."""
     if not vector.labels:
         return vector
-    return _PARAMETRIC[operator](Members(vector, grouping), parameter)
+    return _PARAMETRIC[operator](Members(vector, Groups.of(vector.labels, grouping)), parameter)
 
 
 def count_values(label: str, vector: Vector, grouping: Grouping, budget: Budget) -> Vector:
@@ -213,7 +217,7 @@ def _ranking(members: Members, keys: Values, *, nan_first: bool) -> NDArray[np.i
     return np.lexsort((keys, nature, np.broadcast_to(group, keys.shape)), axis=0)
 
 
-_REDUCTIONS: dict[str, Callable[[Members], Values]] = {
+REDUCTIONS: dict[str, Callable[[Members], Values]] = {
     "sum": _sum,
     "avg": _mean,
     "min": _minimum,

@@ -52,12 +52,15 @@ class Sums:
 
 def each(stack: Stack, asked: Windowing) -> tuple[Values, Mask]:
     """(values, present) of shape [S, T]: ``increase`` of every series, or ``rate``."""
+    ticks = Ticks.of(stack, asked.ends_ms, asked.window_ms)
+    if asked.ends_ms.size == 1:
+        return _in_one_window(stack, ticks, asked)
     ids = np.arange(len(stack.labels))
     shape = len(ids), asked.ends_ms.size
     sums = Sums(stack.labels, np.zeros(shape), np.zeros(shape))
     # A series is added to nothing here, so fractions lose nothing.
     runs = partial(stack.labels.derive, "runs", lambda _: _Runs.of(stack.clock, ids))
-    _Growth(sums, stack, ids, Ticks.of(stack, asked.ends_ms, asked.window_ms), asked).add(runs, fractions=True)
+    _Growth(sums, stack, ids, ticks, asked).add(runs, fractions=True)
     return sums.values, sums.counts > 0
 
 
@@ -77,6 +80,38 @@ def summed(stacks: Sequence[Stack], grouping: Grouping, asked: Windowing) -> Sum
         runs = partial(everything.derive, ("runs", grouping, first), partial(_runs, stack.clock, ids))
         _Growth(sums, stack, ids, ticks, asked).add(runs, fractions=False)
     return sums
+
+
+def _in_one_window(stack: Stack, ticks: Ticks, asked: Windowing) -> tuple[Values, Mask]:
+    """As ``each`` at a single instant, where windows have nothing in common that were worth to be worked out first.
+
+    Of a series without gaps only the first and the last sample are looked at: where it fell in between is known.
+    """
+    asked.check()
+    traits, clock = stack.traits, stack.clock
+    first = ticks.first[clock, 0]
+    values = stack.cells[stack.rows, first]
+    change = stack.cells[stack.rows, ticks.last[clock, 0]] - values + _lost(stack, ticks)
+    reach = ticks.reach.of_those(clock)
+    change, values = change[:, np.newaxis], values[:, np.newaxis]
+    grown, present = change * (reach.factor / asked.seconds), ticks.enough[clock]
+    row, column = np.nonzero(rates.reaching_below_zero(change, values, reach))
+    grown[row, column] = rates.down_to_zero(change[row, 0], values[row, 0], reach.at(row, column), asked.seconds)
+    common = np.flatnonzero((traits.last_gap >= ticks.lo[clock, 0]) | traits.erratic)
+    for part in np.split(common, range(_ROWS, common.size, _ROWS)):
+        if part.size:
+            asked.check()
+            grown[part], present[part] = rates.increase(windows.compacted(stack, ticks, part), asked.seconds)
+    return grown, present
+
+
+def _lost(stack: Stack, ticks: Ticks) -> Values:
+    """float64[S]: what each counter lost by falling within its only window."""
+    resets = stack.traits.resets
+    clock = stack.clock[resets.row]
+    inside = (resets.column > ticks.first[clock, 0]) & (resets.column <= ticks.last[clock, 0])
+    lost: Values = np.bincount(resets.row[inside], resets.lost[inside], minlength=len(stack.labels))
+    return lost
 
 
 def one_name(stacks: Sequence[Stack]) -> bool:
@@ -137,7 +172,7 @@ class _Growth:
     def add(self, runs: Callable[[], _Runs], *, fractions: bool) -> None:
         """``fractions`` do not matter where nothing is added up."""
         if self.ticks.ends_ms.size == 1:
-            self._add_rows(self.stack, self.ids)
+            self._add_each(self.ids, *_in_one_window(self.stack, self.ticks, self.asked))
             return
         traits = self.stack.traits
         common = (traits.last_gap >= self.ticks.lo[self.stack.clock, 0]) | traits.erratic
@@ -154,7 +189,9 @@ class _Growth:
     def _add_rows(self, stack: Stack, ids: Index) -> None:
         """Series by series."""
         function = partial(rates.increase, seconds=self.asked.seconds)
-        values, present = windows.over_ticks(stack, self.ticks, function, self.asked.check)
+        self._add_each(ids, *windows.over_ticks(stack, self.ticks, function, self.asked.check))
+
+    def _add_each(self, ids: Index, values: Values, present: Mask) -> None:
         values[~present] = 0.0
         group, order, begins = _sorted(ids)
         self.sums.values[group] += summation.runs(values[order], begins)

@@ -106,11 +106,13 @@ def _joined_flags(parts: Sequence[Vector]) -> Mask | None:
 class Groups:
     """The rows of a vector in G groups.
 
-    ``labels``: G label sets.  ``ids``: intp[S], the group of each row.
+    ``labels``: G label sets.  ``order``: intp[S], the rows, group after group, in their old order within each.
+    ``sizes``: intp[G].
     """
 
     labels: LabelSets
-    ids: NDArray[np.intp]
+    order: NDArray[np.intp]
+    sizes: NDArray[np.intp]
 
     @classmethod
     def of(cls, labels: Sequence[Labels], grouping: Grouping) -> Groups:
@@ -121,16 +123,19 @@ class Groups:
         numbers: dict[tuple[tuple[str, str], ...], int] = {}
         key = grouping.key
         ids = [numbers.setdefault(key(each), len(numbers)) for each in labels]
-        return cls(LabelSets(Labels(each) for each in numbers), np.array(ids, dtype=np.intp))
+        return cls.numbered(LabelSets(Labels(each) for each in numbers), np.array(ids, dtype=np.intp))
+
+    @classmethod
+    def numbered(cls, labels: LabelSets, ids: NDArray[np.intp]) -> Groups:
+        """``ids``: intp[S], the group of each row."""
+        return cls(labels, np.argsort(ids, kind="stable"), np.bincount(ids, minlength=len(labels)))
 
     @cached_property
-    def order(self) -> NDArray[np.intp]:
-        """intp[S]: the rows, group after group, in their old order within each."""
-        return np.argsort(self.ids, kind="stable")
-
-    @cached_property
-    def sizes(self) -> NDArray[np.intp]:
-        return np.bincount(self.ids, minlength=len(self.labels))
+    def ids(self) -> NDArray[np.intp]:
+        """intp[S]: the group of each row."""
+        ids = np.empty_like(self.order)
+        ids[self.order] = np.repeat(np.arange(self.sizes.size), self.sizes)
+        return ids
 
     @cached_property
     def starts(self) -> NDArray[np.intp]:
@@ -162,7 +167,7 @@ def merged(
 def _alike(labels: Sequence[Labels]) -> Groups:
     numbers: dict[Labels, int] = {}
     ids = np.array([numbers.setdefault(one, len(numbers)) for one in labels], dtype=np.intp)
-    return Groups(LabelSets(numbers), ids)
+    return Groups.numbered(LabelSets(numbers), ids)
 
 
 def overlapping(present: Mask, ids: NDArray[np.intp]) -> bool:
