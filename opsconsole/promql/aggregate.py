@@ -14,7 +14,7 @@ from .format import sample
 from .limits import Budget
 from .plan import Grouping
 from .summation import grouped_sums
-from .vector import Groups, Vector
+from .vector import Groups, Vector, chosen
 
 Numbers = NDArray[np.float64]
 
@@ -40,9 +40,9 @@ class Members:
 
     def chosen(self, rows: NDArray[np.intp], present: Mask) -> Vector:
         """These rows, in the order of groups, under their own labels."""
-        nameless = None if self.nameless is None else self.nameless[self.order[rows]]
-        labels = [self.labels[row] for row in self.order[rows]]
-        return Vector(labels, self.values[rows], present[rows], nameless)
+        places = self.order[rows]
+        nameless = None if self.nameless is None else self.nameless[places]
+        return Vector(chosen(self.labels, places), self.values[rows], present[rows], nameless)
 
     def spread(self, of_groups: Values | NDArray[np.intp]) -> Values:
         """float64[S, T]: for each row the value of its group."""

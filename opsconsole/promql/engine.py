@@ -166,7 +166,7 @@ def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matr
     vector = vector.settled()
     shown: Mask = np.logical_or.reduce(vector.present, axis=1)
     if not shown.all():
-        vector = vector.rows(shown)
+        vector = vector.rows(np.flatnonzero(shown))
     return Matrix(vector.labels, steps, vector.values, vector.present, annotations.warnings, annotations.infos)
 
 

@@ -15,6 +15,8 @@ from opsconsole.series.labels import Labels, LabelSets, derived
 from .error import PromQLError
 from .plan import Grouping
 
+_FEW = 64  # series; as many as a panel draws, and some
+
 
 @dataclass(frozen=True, slots=True)
 class Vector:
@@ -49,8 +51,8 @@ class Vector:
             _joined_flags(parts),
         )
 
-    def rows(self, index: NDArray[np.intp] | Mask) -> Vector:
-        labels = [self.labels[row] for row in (np.flatnonzero(index) if index.dtype == bool else index)]
+    def rows(self, index: NDArray[np.intp]) -> Vector:
+        labels = chosen(self.labels, index)
         nameless = None if self.nameless is None else self.nameless[index]
         return Vector(labels, self.values[index], self.present[index], nameless)
 
@@ -83,6 +85,19 @@ class Vector:
             for each, nameless in zip(self.labels, self.nameless.tolist(), strict=True)
         ]
         return merged(Vector(partly, self.values, self.present))
+
+
+def chosen(labels: Sequence[Labels], index: NDArray[np.intp]) -> Sequence[Labels]:
+    """Some of the label sets; the same object as long as a few are the same ones, which mostly they are."""
+    if index.size > _FEW or not isinstance(labels, LabelSets):
+        return [labels[row] for row in index.tolist()]
+    last: dict[bytes, LabelSets] = labels.derive(("chosen", index.size), lambda _: {})
+    which = index.tobytes()
+    if (found := last.get(which)) is None:
+        found = LabelSets(labels[row] for row in index.tolist())
+        last.clear()
+        last[which] = found
+    return found
 
 
 def _nameless(labels: Sequence[Labels]) -> tuple[LabelSets, bool]:
