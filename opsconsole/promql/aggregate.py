@@ -211,9 +211,11 @@ def _limit_ratio(members: Members, ratio: Numbers) -> Vector:
 
 def _ranking(members: Members, keys: Values, *, nan_first: bool) -> NDArray[np.intp]:
     """intp[S, T]: in each column the rows of group after group, by ascending key within each; absent ones last."""
-    group = np.repeat(np.arange(len(members.starts)), members.groups.sizes)[:, np.newaxis]
     odd = np.isnan(keys)
     nature = np.where(members.present, -1 * odd if nan_first else 1 * odd, 2)
+    if len(members.starts) == 1:
+        return np.lexsort((keys, nature), axis=0)
+    group = np.repeat(np.arange(len(members.starts)), members.groups.sizes)[:, np.newaxis]
     return np.lexsort((keys, nature, np.broadcast_to(group, keys.shape)), axis=0)
 
 

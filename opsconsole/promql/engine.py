@@ -11,6 +11,7 @@ import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels, LabelSets, derived
+from opsconsole.series.stack import Index
 
 from . import literal, small
 from .annotations import Annotations
@@ -173,13 +174,19 @@ def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matr
 def _by_labels(matrix: Matrix) -> Matrix:
     if len(matrix.labels) < 2:
         return matrix
-    order, labels = derived(matrix.labels, "sorted", _sorted)
+    found = derived(matrix.labels, "sorted", _sorted)
+    if found is None:
+        return matrix
+    order, labels = found
     return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
 
 
-def _sorted(labels: Sequence[Labels]) -> tuple[list[int], LabelSets]:
+def _sorted(labels: Sequence[Labels]) -> tuple[Index, LabelSets] | None:
+    """The rows in order, and their labels; None where they are in order."""
     order = sorted(range(len(labels)), key=labels.__getitem__)
-    return order, LabelSets(labels[row] for row in order)
+    if order == list(range(len(labels))):
+        return None
+    return np.array(order), LabelSets(labels[row] for row in order)
 
 
 def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:

@@ -58,7 +58,7 @@ class Vector:
 
     def valued(self, values: Values, present: Mask | None = None) -> Vector:
         """The same series with other values."""
-        return replace(self, values=values, present=self.present if present is None else present)
+        return Vector(self.labels, values, self.present if present is None else present, self.nameless)
 
     def labelled(self, labels: Sequence[Labels], named: Mask | None = None) -> Vector:
         """The same values under other labels; the ``named`` ones, bool[S], keep their metric name after all."""
@@ -67,7 +67,7 @@ class Vector:
 
     def without_metric(self) -> Vector:
         """The same series, which lose their metric names in the end."""
-        return replace(self, nameless=np.ones(len(self.labels), dtype=bool))
+        return Vector(self.labels, self.values, self.present, np.ones(len(self.labels), dtype=bool))
 
     def settled(self) -> Vector:
         """Drops the names that are to be lost.  Series that become the same are joined where they take turns in time.

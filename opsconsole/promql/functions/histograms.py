@@ -83,8 +83,8 @@ def _quantiles(evaluation: Evaluation, histograms: Histograms, q: Numbers, of: E
 
 
 def _remarked(evaluation: Evaluation, vector: Vector, falling: Sequence[Labels], of: Expr) -> Vector:
-    for labels in falling:
-        evaluation.annotations.info(_MONOTONICITY + _of_metric(labels), start(of))
+    for metric in dict.fromkeys(map(_of_metric, falling)):
+        evaluation.annotations.info(_MONOTONICITY + metric, start(of))
     return vector.without_metric()
 
 
