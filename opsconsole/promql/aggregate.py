@@ -184,13 +184,14 @@ def _first(members: Members, k: Numbers, keys: Values) -> Vector:
     """The k series of each group with the lowest keys at each instant, under their own labels; NaN comes last."""
     ranking = _ranking(members, keys, nan_first=False)
     rank = np.arange(len(members.order)) - np.repeat(members.starts, members.groups.sizes)
+    first = rank[:, np.newaxis] < np.trunc(k)
+    if k.size == 1:  # an instant query shows them in their order
+        rows = ranking[first]
+        return members.chosen(rows[members.present[rows, 0]], members.present)
     chosen = np.zeros_like(members.present)
-    np.put_along_axis(chosen, ranking, rank[:, np.newaxis] < np.trunc(k), axis=0)
+    np.put_along_axis(chosen, ranking, first, axis=0)
     chosen &= members.present
-    rows = np.flatnonzero(chosen.any(axis=1))
-    if chosen.shape[1] == 1:  # an instant query shows them in their order
-        rows = ranking[chosen[ranking[:, 0], 0], 0]
-    return members.chosen(rows, chosen)
+    return members.chosen(np.flatnonzero(chosen.any(axis=1)), chosen)
 
 
 def _limitk(members: Members, k: Numbers) -> Vector:

@@ -7,6 +7,7 @@ asked for all quantiles together.  Which rows these are is worked out once, for 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -157,10 +158,15 @@ class _Histograms:
         return {
             number: Answer(
                 Vector(place.labels, values[place.rows], some[place.rows]).without_metric(),
-                [self.labels[each] for each in falling if place.rows.start <= each < place.rows.stop],
+                [self.labels[each] for each in _between(falling, place.rows)],
             )
             for number, place in self.places.items()
         }
+
+
+def _between(numbers: Sequence[int], rows: slice) -> Sequence[int]:
+    """Those of ascending ``numbers`` that are among ``rows``."""
+    return numbers[bisect_left(numbers, rows.start) : bisect_left(numbers, rows.stop)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from opsconsole.series.block import Mask, Timestamps, Values
+from opsconsole.series.block import Mask, Timestamps, Values, is_sample
 from opsconsole.series.labels import LabelSets
 from opsconsole.series.stack import Index, Resets, Stack
 
@@ -89,29 +89,32 @@ def _in_one_window(stack: Stack, ticks: Ticks, asked: Windowing) -> tuple[Values
     """
     asked.check()
     traits, clock = stack.traits, stack.clock
-    first = ticks.first[clock, 0]
-    values = stack.cells[stack.rows, first]
-    change = stack.cells[stack.rows, ticks.last[clock, 0]] - values + _lost(stack, ticks)
-    reach = ticks.reach.of_those(clock)
-    change, values = change[:, np.newaxis], values[:, np.newaxis]
-    grown, present = change * (reach.factor / asked.seconds), ticks.enough[clock]
-    row, column = np.nonzero(rates.reaching_below_zero(change, values, reach))
-    grown[row, column] = rates.down_to_zero(change[row, 0], values[row, 0], reach.at(row, column), asked.seconds)
-    common = np.flatnonzero((traits.last_gap >= ticks.lo[clock, 0]) | traits.erratic)
+    begin, end = ticks.first[:, 0].take(clock), ticks.last[:, 0].take(clock)
+    first = stack.cells[stack.rows, begin]
+    change = stack.cells[stack.rows, end]
+    change -= first
+    fall, lost = _falls_between(traits.resets, begin, end)
+    np.add.at(change, fall, lost)
+    grown = change * (ticks.factor[:, 0] / asked.seconds).take(clock)
+    below = np.flatnonzero((first <= change * ticks.short_of_zero[:, 0].take(clock)) & (first >= 0) & (change > 0))
+    if below.size:
+        reach = ticks.reach.at(clock[below], np.zeros_like(below))
+        grown[below] = rates.down_to_zero(change[below], first[below], reach, asked.seconds)
+    values, present = grown[:, np.newaxis], ticks.enough[:, 0].take(clock)[:, np.newaxis]
+    common = np.flatnonzero((traits.last_gap >= ticks.lo[:, 0].take(clock)) | traits.erratic)
+    present[common] = False
+    common = common[is_sample(stack.cells[stack.rows[common]]).sum(axis=1) >= 2]  # most of them have ended
     for part in np.split(common, range(_ROWS, common.size, _ROWS)):
         if part.size:
             asked.check()
-            grown[part], present[part] = rates.increase(windows.compacted(stack, ticks, part), asked.seconds)
-    return grown, present
+            values[part], present[part] = rates.increase(windows.compacted(stack, ticks, part), asked.seconds)
+    return values, present
 
 
-def _lost(stack: Stack, ticks: Ticks) -> Values:
-    """float64[S]: what each counter lost by falling within its only window."""
-    resets = stack.traits.resets
-    clock = stack.clock[resets.row]
-    inside = (resets.column > ticks.first[clock, 0]) & (resets.column <= ticks.last[clock, 0])
-    lost: Values = np.bincount(resets.row[inside], resets.lost[inside], minlength=len(stack.labels))
-    return lost
+def _falls_between(resets: Resets, begin: Index, end: Index) -> tuple[Index, Values]:
+    """(which series fell behind the column ``begin`` and up to ``end``, intp[S] each, and what it lost)."""
+    inside = (resets.column > begin.take(resets.row)) & (resets.column <= end.take(resets.row))
+    return resets.row[inside], resets.lost[inside]
 
 
 def one_name(stacks: Sequence[Stack]) -> bool:
