@@ -81,9 +81,7 @@ def newest(panels: Sequence[Cells]) -> list[list[float | None]]:
     return [numbers[end - len(cells.series) : end] for cells, end in zip(panels, ends, strict=True)]
 
 
-def shape(
-    panel: Panel, matrices: Sequence[Matrix], known: Sequence[Series] = (), before: Cells | None = None
-) -> Cells:
+def shape(panel: Panel, matrices: Sequence[Matrix], known: Sequence[Series] = (), before: Cells | None = None) -> Cells:
     """The cells of ``panel`` from the results of its queries, in their order, all over the same T instants.
 
     ``known`` are the series the viewer has already: they keep their place while they have one, so that lines do not

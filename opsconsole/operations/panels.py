@@ -13,8 +13,8 @@ from opsconsole.promql.error import PromQLError
 from opsconsole.promql.result import Matrix
 from opsconsole.series.block import Timestamps
 
-from .console import Console
 from . import frames
+from .console import Console
 from .frames import Cells, Series, shape
 
 log = structlog.get_logger(__name__)
@@ -125,9 +125,7 @@ def newest(panels: Sequence[LivePanel], queries: Queries, at_ms: int, start_ms: 
     looks = [panel.look(queries, start_ms) for panel in panels]
     numbers = iter(frames.newest([look for look in looks if isinstance(look, Cells)]))
     return {
-        live.panel.name: live.fail(look)
-        if isinstance(look, str)
-        else live.tell(look, next(numbers), at_ms, start_ms)
+        live.panel.name: live.fail(look) if isinstance(look, str) else live.tell(look, next(numbers), at_ms, start_ms)
         for live, look in zip(panels, looks, strict=True)
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -178,7 +177,8 @@ def _by_labels(matrix: Matrix) -> Matrix:
     if found is None:
         return matrix
     order, labels = found
-    return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
+    values, present = matrix.values[order], matrix.present[order]
+    return Matrix(labels, matrix.timestamps, values, present, matrix.warnings, matrix.infos)
 
 
 def _sorted(labels: Sequence[Labels]) -> tuple[Index, LabelSets] | None:

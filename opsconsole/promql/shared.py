@@ -130,14 +130,17 @@ class _Asked:
             for node, call, over, want in _wanted(plan):
                 if (growth := Growth.of(call, over)) is not None:
                     wanted[growth].append((node, call, over, want))
-        batches, places = {}, {}
+        batches: dict[Growth, Batch] = {}
+        places: dict[int, Place] = {}
         for growth, nodes in wanted.items():
             if sum(node is call for node, call, _, _ in nodes) < _WORTH:
                 continue
             batch = batches[growth] = Batch.of(want for _, _, _, want in nodes if want is not None)
             numbers = {want: number for number, want in enumerate(batch.wanted)}
             places.update(
-                (id(node), Place(growth, numbers[want], call, over)) for node, call, over, want in nodes if want is not None
+                (id(node), Place(growth, numbers[want], call, over))
+                for node, call, over, want in nodes
+                if want is not None
             )
         return cls(plans, batches, places)
 
