@@ -56,7 +56,7 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Cells:
     """A panel at T instants: ``values`` is float64[S, T], NaN where there is nothing; ``hidden`` series are not among
-    them, because the panel was full.  ``source``: None where values are worked out of several rows.
+    them, because the panel was full.  ``source``: None where the next choice may be another.
     """
 
     series: tuple[Series, ...]
@@ -102,7 +102,7 @@ def shape(panel: Panel, matrices: Sequence[Matrix], known: Sequence[Series] = ()
     values = np.array([rows.get(series, absent) for series in chosen], dtype=np.float64).reshape(len(chosen), instants)
     if panel.kind is Kind.HEATMAP:
         values = _without_cumulation(values)
-    return Cells(tuple(chosen), values, hidden, _source(panel, matrices, rows, chosen))
+    return Cells(tuple(chosen), values, hidden, _source(panel, matrices, rows, chosen, hidden))
 
 
 @lru_cache(maxsize=16_384)
@@ -127,12 +127,13 @@ def _again(before: Cells, matrices: Sequence[Matrix], known: Sequence[Series]) -
 
 
 def _source(
-    panel: Panel, matrices: Sequence[Matrix], rows: Mapping[Series, Values], chosen: Sequence[Series]
+    panel: Panel, matrices: Sequence[Matrix], rows: Mapping[Series, Values], chosen: Sequence[Series], hidden: int
 ) -> Source | None:
+    """None where a series was known that has no row, or two rows are one series: next time the choice may be another."""
     if panel.kind in (Kind.TABLE, Kind.HEATMAP) or not chosen:
         return None
     place = {series: row for row, series in enumerate(rows)}
-    if len(place) < sum(len(matrix.labels) for matrix in matrices) or any(series not in place for series in chosen):
+    if not sum(len(matrix.labels) for matrix in matrices) == len(place) == len(chosen) + hidden:
         return None
     index = np.array([place[series] for series in chosen], dtype=np.intp)
     return Source(tuple(matrix.labels for matrix in matrices), index)
