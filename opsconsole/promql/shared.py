@@ -77,11 +77,9 @@ class Shared:
         """None where there is no ``answer`` to this node of one of the queries."""
         return self._asked.places.get(id(node))
 
-    def answer(self, place: Place, steps: Timestamps, budget: Budget, compute: Compute) -> Answer | None:
-        """What a node comes to by the growth of all series of its metric."""
-        if steps.size > 1:
-            return None
-        question = place.growth, int(steps[0])
+    def answer(self, place: Place, at_ms: int, budget: Budget, compute: Compute) -> Answer | None:
+        """What a node comes to by the growth of all series of its metric; None where that is too much."""
+        question = place.growth, at_ms
         if (answers := self._answers.get(question)) is None:
             whole = self._whole(*question, budget, compute)
             batch = self._asked.batches[place.growth]

@@ -62,13 +62,15 @@ def _of_all(evaluation: Evaluation, node: Call, over: Range, matchers: Sequence[
 
 def known(evaluation: Evaluation, node: Aggregate | Call) -> Answer | None:
     """What queries that are asked together have found out of an aggregation of rates or a quantile of one."""
-    if evaluation.shared is None or (place := evaluation.shared.place(node)) is None:
+    if evaluation.shared is None or evaluation.steps.size > 1:
+        return None
+    if (place := evaluation.shared.place(node)) is None:
         return None
     over, metric = place.over, place.growth.metric
     if rollup.answers(evaluation, over):
         return None
     compute = partial(_of_all, evaluation, place.call, over)
-    answer = evaluation.shared.answer(place, evaluation.steps, evaluation.budget, compute)
+    answer = evaluation.shared.answer(place, int(evaluation.steps[0]), evaluation.budget, compute)
     if answer is not None and not metric.endswith(_SUFFIXES) and answer.vector.present.any():
         _remark(evaluation, over, (metric,))
     return answer
