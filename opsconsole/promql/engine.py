@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels, LabelSets, derived
+from opsconsole.series.stack import Index
 
 from . import kept, literal, small
 from .annotations import Annotations
@@ -188,20 +188,27 @@ def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matr
     vector = vector.settled()
     shown: Mask = np.logical_or.reduce(vector.present, axis=1)
     if not shown.all():
-        vector = vector.rows(shown)
+        vector = vector.rows(np.flatnonzero(shown))
     return Matrix(vector.labels, steps, vector.values, vector.present, annotations.warnings, annotations.infos)
 
 
 def _by_labels(matrix: Matrix) -> Matrix:
     if len(matrix.labels) < 2:
         return matrix
-    order, labels = derived(matrix.labels, "sorted", _sorted)
-    return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
+    found = derived(matrix.labels, "sorted", _sorted)
+    if found is None:
+        return matrix
+    order, labels = found
+    values, present = matrix.values[order], matrix.present[order]
+    return Matrix(labels, matrix.timestamps, values, present, matrix.warnings, matrix.infos)
 
 
-def _sorted(labels: Sequence[Labels]) -> tuple[list[int], LabelSets]:
+def _sorted(labels: Sequence[Labels]) -> tuple[Index, LabelSets] | None:
+    """The rows in order, and their labels; None where they are in order."""
     order = sorted(range(len(labels)), key=labels.__getitem__)
-    return order, LabelSets(labels[row] for row in order)
+    if order == list(range(len(labels))):
+        return None
+    return np.array(order), LabelSets(labels[row] for row in order)
 
 
 def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:

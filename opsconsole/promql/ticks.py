@@ -83,6 +83,15 @@ class Ticks:
             return np.where(self.enough, self.reach.factor, 0.0)
 
     @cached_property
+    def short_of_zero(self) -> Values:
+        """float64[N, T]: the share of what a counter grew in a window that its first sample must not exceed, to be
+        extrapolated below zero; a little more for what is lost by rounding.
+        """
+        with np.errstate(all="ignore"):
+            share: Values = self.reach.to_start / self.reach.sampled * (1 + 1e-9)
+        return share
+
+    @cached_property
     def slack(self) -> Values:
         """float64[N, P]: the share of what a counter grew in a window that its first sample must not exceed, to be
         extrapolated below zero: at most, of the windows that begin at a column; -1 where none does.

@@ -92,6 +92,10 @@ def test_counters_grow_together_as_much_as_each_of_them(kinds, seed, step, windo
         sums = growth.summed([stack], grouping, asked)
         np.testing.assert_array_equal(there, present)
         np.testing.assert_allclose(each[present], values[present], rtol=1e-9, atol=1e-9)
+        asked = growth.Windowing(ends[-1:], window * SECOND, 1.0, lambda: None)
+        newest, there = growth.each(stack, asked)
+        np.testing.assert_array_equal(there, present[:, -1:])
+        np.testing.assert_allclose(newest[there], values[:, -1:][there], rtol=1e-9, atol=1e-9)
         for group, labels in enumerate(sums.labels):
             mine = [row for row, one in enumerate(stack.labels) if one.keep(("group",)) == labels]
             np.testing.assert_array_equal(sums.counts[group], present[mine].sum(axis=0))
