@@ -79,11 +79,6 @@ def _extreme(windows: Windows, choose: np.ufunc) -> Values:
         only: Values = choose.reduce(inside, axis=1, keepdims=True)
         return only
     lo, length = windows.lo, windows.count
-    if lo.shape[1] == 1:
-        column = np.arange(windows.values.shape[1])
-        inside = (lo <= column) & (column < windows.hi)
-        extreme: Values = choose.reduce(np.where(inside, windows.values, np.nan), axis=1, keepdims=True)
-        return extreme
     exponent: Index = np.frexp(np.maximum(length, 1))[1] - 1
     runs = windows.values
     extremes = cells(runs, windows.first)
