@@ -7,7 +7,8 @@
 Engines take turns query by query; every figure is a median in milliseconds on a kept connection, the body read and not
 parsed.  The range (1 h at 15 s, 241 points) moves by a step each round as a dashboard's does.  Before anything is timed
 the console's and Prometheus' answers are compared.  ``engine`` is the console's evaluator in this process: no server, no
-encoding.  VictoriaMetrics is asked with and without its cache of results; what it calls a rate is not Prometheus'.
+encoding.  ``console`` continues the answers of ranges that it gave, as it comes; ``console-anew`` keeps none
+(``OPSCONSOLE_ANSWERS_MEMORY=0``), so that every range is evaluated whole.  VictoriaMetrics is asked with and without its cache of results; what it calls a rate is not Prometheus'.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,7 +43,8 @@ from opsconsole.series.block import Block
 from opsconsole.storage.head import Head, Limits
 
 RESULT = Path(__file__).with_suffix(".json")
-ENGINES = ("console", "prometheus", "victoriametrics", "victoriametrics-cached", "engine")
+PEERS = ("prometheus", "victoriametrics", "victoriametrics-cached")
+ENGINES = ("console", "console-anew", *PEERS, "engine")
 KINDS = ("range", "instant")
 SOURCES = ("head", "history")
 WARM_UP = 2
@@ -132,8 +134,9 @@ def _engines(run: Run, names: Sequence[str]) -> Iterator[dict[str, Ask]]:
             match name:
                 case "engine":
                     found[name] = in_process(run)
-                case "console":
-                    found[name] = OverHttp(running.enter_context(servers.console(run.workload, folder)))
+                case "console" | "console-anew":
+                    server = servers.console(run.workload, folder, keeps_answers=name == "console")
+                    found[name] = OverHttp(running.enter_context(server))
                 case "prometheus":
                     from_disk = run.source == "history"
                     server = servers.prometheus(run.blocks, folder, from_disk=from_disk)
@@ -266,15 +269,20 @@ def measure(
                 "bytes": sizes.get(shape.name),
                 "ms": {name: round(medians[shape.name, name], 3) for name in engines},
                 "times_faster": {
-                    name: round(medians[shape.name, name] / medians[shape.name, "console"], 4)
-                    for name in engines
-                    if "console" in engines and name not in ("console", "engine")
+                    f"{peer} / {ours}": round(medians[shape.name, peer] / medians[shape.name, ours], 4)
+                    for ours, peer in _pairs(engines)
                 },
             }
             for shape in wanted
         },
     }
     return result | {"geometric_mean": _means(result["queries"])}
+
+
+def _pairs(engines: Collection[str]) -> list[tuple[str, str]]:
+    """(ours, a peer) to be compared; a peer's cache with our own."""
+    pairs = [("console", peer) for peer in PEERS] + [("console-anew", peer) for peer in PEERS[:2]]
+    return [(ours, peer) for ours, peer in pairs if ours in engines and peer in engines]
 
 
 def _means(queries: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -300,7 +308,7 @@ def table(result: dict[str, Any]) -> str:
     """The result for people: milliseconds, then how many times faster the console is than each peer."""
     first = next(iter(result["queries"].values()))
     engines, peers = list(first["ms"]), list(first["times_faster"])
-    header = ["query", *(f"{name} ms" for name in engines), *(f"{name} / console" for name in peers), "target"]
+    header = ["query", *(f"{name} ms" for name in engines), *peers, "target"]
     rows = [header, ["---"] * len(header)]
     for name, query in result["queries"].items():
         ms = [f"{value:.2f}" for value in query["ms"].values()]
@@ -317,7 +325,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _target_text(query: dict[str, Any]) -> str:
-    target, found = query["target"], query["times_faster"].get("prometheus")
+    target, found = query["target"], query["times_faster"].get("prometheus / console")
     return f"{target:g}x" + ("" if found is None else " met" if found >= target else " missed")
 
 

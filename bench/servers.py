@@ -47,8 +47,9 @@ class Server:
 
 
 @contextmanager
-def console(workload: Workload, folder: Path) -> Iterator[Server]:
-    data = folder / "console"
+def console(workload: Workload, folder: Path, *, keeps_answers: bool = True) -> Iterator[Server]:
+    name = "console" if keeps_answers else "console-anew"
+    data, log = folder / name, folder / f"{name}.log"
     # A process of its own, because an embedded ClickHouse cannot move to another process while this one lives.
     writer = multiprocessing.get_context("spawn").Process(target=_store, args=(workload, data))
     writer.start()
@@ -61,18 +62,18 @@ def console(workload: Workload, folder: Path) -> Iterator[Server]:
         "OPSCONSOLE_HEAD_MEMORY": str(max(192 << 20, 4 * room)),
         "OPSCONSOLE_HEAD_SERIES": str(max(200_000, 2 * workload.size.series)),
     }
+    if not keeps_answers:
+        environment["OPSCONSOLE_ANSWERS_MEMORY"] = "0"
     command = [sys.executable, "-m", "opsconsole", "serve", "--port", "0", "--data-dir", str(data)]
-    with _running(command, folder / "console.log", environment) as process:
-        url = _eventually((data / "url").read_text, process, folder / "console.log")
-        client = _connected(
-            url, "/healthz/ready", process, folder / "console.log", {"Authorization": f"Bearer {TOKEN}"}
-        )
+    with _running(command, log, environment) as process:
+        url = _eventually((data / "url").read_text, process, log)
+        client = _connected(url, "/healthz/ready", process, log, {"Authorization": f"Bearer {TOKEN}"})
         held, needed = _head_bytes(client), workload.size.series * workload.scrapes * 8
         if workload.end_ms > time.time() * 1000 - 3_600_000 and held < needed * 0.9:
             print(
                 f"the console's head holds {held >> 20} MB of {needed >> 20} MB; the rest is history", file=sys.stderr
             )
-        yield Server("console", client)
+        yield Server(name, client)
 
 
 def _head_bytes(client: Client) -> int:

@@ -52,7 +52,8 @@ def _numbers(values: Values) -> Iterator[list[bytes]]:
     alike: Mask = (magnitude >= _ORJSON_PLAIN_FROM) & (magnitude < _ORJSON_PLAIN_BELOW)
     alike |= (magnitude == 0) & ~np.signbit(values)
     as_orjson = np.logical_and.reduce(alike, axis=1).tolist()
-    whole = np.equal(values, np.rint(values))
+    with np.errstate(invalid="ignore"):  # where nothing is present, anything may stand
+        whole = np.equal(values, np.rint(values))
     if whole.all() and all(as_orjson):  # gauges and counters often are; their digits cost a third
         text = orjson.dumps(values.astype(np.int64), option=orjson.OPT_SERIALIZE_NUMPY)
     else:

@@ -22,17 +22,15 @@ _HOUR_MS = 3_600_000
 def series(parameters: Parameters) -> Answer:
     if not parameters.texts("match[]"):
         raise ValueError("no match[] parameter provided")
-    found, warnings = _cut(
-        query.series(current(), *_asked(parameters), cancelled=parameters.cancelled), parameters.limit()
-    )
+    found = query.series(current(), _scope(parameters), cancelled=parameters.cancelled)
+    found, warnings = _cut(found, parameters.limit())
     return wire.success([labels.as_dict() for labels in found], warnings)
 
 
 @endpoint("GET", "POST")
 def labels(parameters: Parameters) -> Answer:
-    return wire.success(
-        *_cut(query.label_names(current(), *_asked(parameters), cancelled=parameters.cancelled), parameters.limit())
-    )
+    names = query.label_names(current(), _scope(parameters), cancelled=parameters.cancelled)
+    return wire.success(*_cut(names, parameters.limit()))
 
 
 @endpoint("GET")
@@ -40,18 +38,14 @@ def label_values(parameters: Parameters, name: str) -> Answer:
     plain = unescaped(name)
     if not plain:
         raise ValueError(f'invalid label name: "{name}"')
-    return wire.success(
-        *_cut(
-            query.label_values(current(), plain, *_asked(parameters), cancelled=parameters.cancelled),
-            parameters.limit(),
-        )
-    )
+    values = query.label_values(current(), plain, _scope(parameters), cancelled=parameters.cancelled)
+    return wire.success(*_cut(values, parameters.limit()))
 
 
-def _asked(parameters: Parameters) -> tuple[list[str], int, int]:
-    """Selectors, start and end: the last hour unless the request says when."""
+def _scope(parameters: Parameters) -> query.Scope:
+    """The last hour unless the request says when."""
     end_ms = parameters.instant_ms("end", current().clock.now_ms())
-    return parameters.texts("match[]"), parameters.instant_ms("start", end_ms - _HOUR_MS), end_ms
+    return query.Scope(parameters.texts("match[]"), parameters.instant_ms("start", end_ms - _HOUR_MS), end_ms)
 
 
 def _cut(found: list[T], limit: int) -> tuple[list[T], list[str]]:

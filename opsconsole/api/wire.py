@@ -5,18 +5,20 @@ Source: Prometheus 3, web/api/v1/api.go and util/jsonutil/marshal.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
+from itertools import compress
 
 import numpy as np
 import orjson
 
 from opsconsole.promql.result import Matrix
+from opsconsole.series.block import Timestamps
 from opsconsole.series.labels import Labels
 
+from . import counts
 from .answer import Answer
 from .numbers import instants, numbers, plain, seconds
 
@@ -79,29 +81,46 @@ def failure(error_type: ErrorType, message: str) -> Answer:
 
 
 def matrix(result: Matrix) -> bytes:
-    """A range query's data: series sorted by their labels, each a list of [seconds, text].
+    """A range query's data: series as they stand, each a list of [seconds, text].
 
     Digits are made for all rows at once and woven between the instants, which are the same for every row.
     """
-    heads = _heads(result.timestamps.tobytes())
+    heads = _heads(result.timestamps)
+    if counts.are_counts(result.values, result.present) and len(set(map(len, heads))) == 1:
+        rows = counts.rows_of(heads, result.values, result.present)
+    else:
+        rows = _rows(heads, result)
+    return _data(
+        "matrix",
+        [
+            b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), row[3:])
+            for labels, row in zip(result.labels, rows, strict=True)
+        ],
+    )
+
+
+def _rows(heads: Sequence[bytes], result: Matrix) -> Iterator[bytes]:
     points = [b""] * (2 * len(heads))
     points[::2] = heads
-    rows = []
     complete = np.logical_and.reduce(result.present, axis=1).tolist()
-    for row, (labels, texts) in enumerate(zip(result.labels, numbers(result.values), strict=True)):
-        if complete[row]:
-            points[1::2] = texts
-            woven = b"".join(points)
-        else:
-            woven = b"".join(heads[step] + texts[step] for step in np.flatnonzero(result.present[row]).tolist())
-        rows.append(b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), woven.removeprefix(b'"],')))
-    return _data("matrix", [rows[row] for row in sorted(range(len(rows)), key=result.labels.__getitem__)])
+    for row, texts in enumerate(numbers(result.values)):
+        points[1::2] = texts
+        yield b"".join(points if complete[row] else compress(points, np.repeat(result.present[row], 2).tolist()))
 
 
-@lru_cache(maxsize=16)
-def _heads(timestamps: bytes) -> list[bytes]:
-    """What stands before each point.  The panels of a board ask for the same instants."""
-    return [b'"],[%b,"' % instant for instant in instants(np.frombuffer(timestamps, np.int64))]
+def _heads(timestamps: Timestamps) -> list[bytes]:
+    """What stands before each point.  The panels of a board ask for the same instants, and a step later for nearly all of
+    them again.
+    """
+    asked = timestamps.tolist()
+    try:
+        return [_HEADS[at_ms] for at_ms in asked]
+    except KeyError:
+        if len(_HEADS) > _HEADS_KEPT:
+            _HEADS.clear()
+    heads = [b'"],[%b,"' % instant for instant in instants(timestamps)]
+    _HEADS.update(zip(asked, heads, strict=True))
+    return heads
 
 
 def vector(result: Matrix) -> bytes:
@@ -132,6 +151,8 @@ def rfc3339(at_ms: int) -> str:
 
 
 _NOT_FINITE = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
+_HEADS_KEPT = 50_000  # about 7 MB
+_HEADS: dict[int, bytes] = {}
 _METRICS_KEPT = 50_000  # about 20 MB
 _METRICS: dict[int, tuple[Labels, bytes]] = {}
 

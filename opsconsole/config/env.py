@@ -38,6 +38,12 @@ QUERY_POINTS = env.int("OPSCONSOLE_QUERY_POINTS", default=11_000)
 QUERY_SECONDS = env.float("OPSCONSOLE_QUERY_SECONDS", default=30.0)
 """How long a query may take."""
 
+ANSWERS_MEMORY = env.str("OPSCONSOLE_ANSWERS_MEMORY", default=str(32 << 20))
+"""Bytes that answers of range queries may take, which are kept to be continued; 0 evaluates every query anew."""
+
+SHELF_MEMORY = env.str("OPSCONSOLE_SHELF_MEMORY", default=str(96 << 20))
+"""Bytes that samples may take which were read of the past lately; 0 reads them from the store each time."""
+
 HEAD_MEMORY = env.str("OPSCONSOLE_HEAD_MEMORY", default=str(192 << 20))
 """Bytes that the recent samples of scraped series may take in memory."""
 

@@ -27,6 +27,7 @@ from opsconsole.notify.webhook import Webhook
 from opsconsole.operations.console import Console, install
 from opsconsole.operations.ingest import Receivers
 from opsconsole.promql.engine import Engine
+from opsconsole.promql.kept import Kept
 from opsconsole.promql.limits import Limits
 from opsconsole.series.clock import Clock, SystemClock
 from opsconsole.storage import retention
@@ -68,6 +69,8 @@ def build() -> Graph:
     """Everything the environment asks for, not running yet.  Raises ``StartError``."""
     profile = _profile()
     limits, head_limits = _query_limits(), _head_limits()
+    answers_memory = _number("OPSCONSOLE_ANSWERS_MEMORY", env.ANSWERS_MEMORY, "bytes", least=0)
+    shelf_memory = _number("OPSCONSOLE_SHELF_MEMORY", env.SHELF_MEMORY, "bytes", least=0)
     kept = _retention()
     clock = SystemClock()
     targets = tuple(_targets(env.TARGETS, profile))
@@ -92,8 +95,9 @@ def build() -> Graph:
         spans = SpanStore(clickhouse)
         stores.callback(spans.close)
 
-        history = History(head, samples, pushed, moved=samples.moved, rollups=rollups)
-        engine = _remote(limits) or Engine(history, limits=limits, at_hand=history.at_hand)
+        history = History(head, samples, pushed, moved=samples.moved, rollups=rollups, shelf_bytes=shelf_memory)
+        answers = Kept(history, answers_memory)
+        engine = _remote(limits) or Engine(history, limits=limits, at_hand=history.at_hand, answers=answers)
         if isinstance(engine, RemoteEngine):
             stores.callback(engine.close)
 
@@ -158,9 +162,9 @@ def _head_limits() -> HeadLimits:
         raise StartError(f"OPSCONSOLE_HEAD_MEMORY and OPSCONSOLE_HEAD_SERIES do not go together: {error}") from None
 
 
-def _number(name: str, text: str, unit: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text)):
-        raise StartError(f"{name} is {text!r}; say a number of {unit} above 0, in digits alone")
+def _number(name: str, text: str, unit: str, *, least: int = 1) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text) >= least):
+        raise StartError(f"{name} is {text!r}; say a number of {unit}, {least} or more, in digits alone")
     return int(text)
 
 

@@ -110,7 +110,14 @@ class ExpositionParser:
         grammar = OPENMETRICS if openmetrics else TEXT
         if self._last.grammar is not grammar:
             self._last = _Body(grammar)
-        return self._read_values(body, at_ms) or self._read_lines(body, at_ms, self._last.known)
+        read = self._read_values(body, at_ms)
+        if read is not None:
+            return read
+        try:
+            return self._read_lines(body, at_ms, self._last.known)
+        except MalformedExposition:
+            # Some lines may have parts that only reading tells apart, and of several faults the first one is named.
+            return self._read_lines(body, at_ms, {})
 
     def _read_values(self, body: bytes, at_ms: int) -> Exposition | None:
         """When only values, timestamps and exemplars changed; else None, and when one of these is malformed."""
@@ -147,8 +154,6 @@ class ExpositionParser:
         try:
             values = rows.numbers()
         except NotANumber as error:
-            if rows.assumed:
-                return self._read_lines(body, at_ms, {})  # the line may have parts that only reading tells apart
             raise rows.no_value(error.position) from None
         exemplars = NewExemplars(grammar, at_ms, last.exemplars)
         for row, rest in rows.rests.items():

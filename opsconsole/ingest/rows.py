@@ -89,11 +89,6 @@ class Rows:
             self.starts[row] = start
         return exposed
 
-    @property
-    def assumed(self) -> bool:
-        """Whether there are rows that were not read."""
-        return len(self.unread) < len(self.series)
-
     def fault(self, row: int, reason: str) -> MalformedExposition:
         return MalformedExposition(self.lines[row] + 1, reason)
 

@@ -18,7 +18,7 @@ from signals.unit import Unit, format_value
 
 from .alerting import Band, firing_bands
 from .console import Console
-from .panels import LivePanel, Queries
+from .panels import LivePanel, Queries, newest
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +155,7 @@ class LiveBoard:
             "type": "delta",
             **self._stamp(),
             "t": at_ms / 1000,
-            "panels": {live.panel.name: live.newest(queries, start_ms) for live in self._panels},
+            "panels": newest(self._panels, queries, at_ms, start_ms),
         }
         bands = self._read_bands(start_ms)
         if bands != self._shown_bands:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from dashboards.model import Kind, Panel
 from opsconsole.promql.result import Matrix
 from opsconsole.series.block import Values
 from opsconsole.series.labels import Labels, derived
+from opsconsole.series.stack import Index
 
 MAX_SERIES = 20
 """Series one panel draws, or rows of a table: more cannot be told apart.  A heatmap shows every bucket."""
@@ -42,30 +44,52 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where cells are from: the ``labels`` of the results, and the row of each series, were these laid one behind the
+    other.
+    """
+
+    labels: tuple[Sequence[Labels], ...]
+    rows: Index
+
+
+@dataclass(frozen=True, slots=True)
 class Cells:
     """A panel at T instants: ``values`` is float64[S, T], NaN where there is nothing; ``hidden`` series are not among
-    them, because the panel was full.
+    them, because the panel was full.  ``source``: None where the next choice may be another.
     """
 
     series: tuple[Series, ...]
     values: Values
     hidden: int = 0
+    source: Source | None = None
 
     def columns(self) -> list[list[float | None]]:
         """One list of T numbers a series."""
-        return [_numbers(row) for row in self.values]
+        return [_numbers(row) for row in _rounded(self.values)]
 
     def newest(self) -> list[float | None]:
         """One number a series: its value at the last instant."""
-        return _numbers(self.values[:, -1]) if self.series else []
+        return newest([self])[0]
 
 
-def shape(panel: Panel, matrices: Sequence[Matrix], known: Collection[Series] = ()) -> Cells:
+def newest(panels: Sequence[Cells]) -> list[list[float | None]]:
+    """What ``Cells.newest`` says of each of many panels."""
+    values = [cells.values[:, -1] for cells in panels if cells.series]
+    numbers = _numbers(_rounded(np.concatenate(values))) if values else []
+    ends = list(accumulate(len(cells.series) for cells in panels))
+    return [numbers[end - len(cells.series) : end] for cells, end in zip(panels, ends, strict=True)]
+
+
+def shape(panel: Panel, matrices: Sequence[Matrix], known: Sequence[Series] = (), before: Cells | None = None) -> Cells:
     """The cells of ``panel`` from the results of its queries, in their order, all over the same T instants.
 
     ``known`` are the series the viewer has already: they keep their place while they have one, so that lines do not
-    jump in and out of a full panel.  Raises ``ValueError`` when a heatmap has too many buckets.
+    jump in and out of a full panel.  ``before``: the panel at an earlier instant, which mostly looked the same.
+    Raises ``ValueError`` when a heatmap has too many buckets.
     """
+    if before is not None and (again := _again(before, matrices, known)) is not None:
+        return again
     rows = _rows(panel, matrices)
     instants = matrices[0].timestamps.size if matrices else 1
     if panel.kind is Kind.TABLE:
@@ -78,7 +102,7 @@ def shape(panel: Panel, matrices: Sequence[Matrix], known: Collection[Series] = 
     values = np.array([rows.get(series, absent) for series in chosen], dtype=np.float64).reshape(len(chosen), instants)
     if panel.kind is Kind.HEATMAP:
         values = _without_cumulation(values)
-    return Cells(tuple(chosen), _rounded(values), hidden)
+    return Cells(tuple(chosen), values, hidden, _source(panel, matrices, rows, chosen, hidden))
 
 
 @lru_cache(maxsize=16_384)
@@ -89,10 +113,42 @@ def legend(template: str, labels: Labels) -> str:
     return _PLACEHOLDER.sub(lambda match: labels.get(match[1]), template)
 
 
+def _again(before: Cells, matrices: Sequence[Matrix], known: Sequence[Series]) -> Cells | None:
+    """The same series as before; None where others may have to be chosen."""
+    source = before.source
+    if source is None or (known is not before.series and tuple(known) != before.series):
+        return None
+    if any(one is not matrix.labels for one, matrix in zip(source.labels, matrices, strict=True)):
+        return None
+    values = _shown(matrices)[source.rows]
+    if before.hidden and np.isnan(values[:, -1]).any():
+        return None
+    return Cells(before.series, values, before.hidden, source)
+
+
+def _source(
+    panel: Panel, matrices: Sequence[Matrix], rows: Mapping[Series, Values], chosen: Sequence[Series], hidden: int
+) -> Source | None:
+    """None where a series was known that has no row, or two rows are one series: next time the choice may be another."""
+    if panel.kind in (Kind.TABLE, Kind.HEATMAP) or not chosen:
+        return None
+    place = {series: row for row, series in enumerate(rows)}
+    if not sum(len(matrix.labels) for matrix in matrices) == len(place) == len(chosen) + hidden:
+        return None
+    index = np.array([place[series] for series in chosen], dtype=np.intp)
+    return Source(tuple(matrix.labels for matrix in matrices), index)
+
+
+def _shown(matrices: Sequence[Matrix]) -> Values:
+    """float64[R, T]: the rows of all, NaN where there is nothing to show."""
+    parts = [np.where(matrix.present & np.isfinite(matrix.values), matrix.values, np.nan) for matrix in matrices]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def _rows(panel: Panel, matrices: Sequence[Matrix]) -> dict[Series, Values]:
     rows: dict[Series, Values] = {}
     for index, (query, matrix) in enumerate(zip(panel.queries, matrices, strict=True)):
-        values = np.where(matrix.present & np.isfinite(matrix.values), matrix.values, np.nan)
+        values = _shown([matrix])
         naming = partial(_named, index, "{le}" if panel.kind is Kind.HEATMAP else query.legend)
         rows.update(zip(derived(matrix.labels, ("series", naming.args), naming), values, strict=True))
     return rows

@@ -6,13 +6,15 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import structlog
 
+from opsconsole.promql import small
 from opsconsole.promql.error import ParseError, PromQLError
-from opsconsole.promql.evaluator import Evaluator, Refused, Unreachable
-from opsconsole.promql.limits import Budget, Canceled, TimedOut
+from opsconsole.promql.evaluator import Evaluator, Refused, Selectors, Unreachable
+from opsconsole.promql.limits import Budget, Canceled, LimitExceeded, TimedOut
 from opsconsole.promql.parse import parse
 from opsconsole.promql.plan import Selector
 from opsconsole.promql.result import Matrix, Scalar, String
@@ -26,6 +28,10 @@ log = structlog.get_logger(__name__)
 _AT_ONCE = 4  # as many as the store has sessions; numpy and the store work outside the interpreter's lock
 _turns = threading.BoundedSemaphore(_AT_ONCE)
 _PATIENCE_S = 0.05  # between two looks whether a query that waits for its turn still has time
+
+_NOT_TRIED = 100  # times in a row; by then there may be fewer series
+_LARGER_KEPT = 1024
+_larger: dict[tuple[str, int], int] = {}  # of the loop alone
 
 T = TypeVar("T")
 
@@ -73,6 +79,15 @@ class Span:
         return (self.end_ms - self.start_ms) // self.step_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The label sets that any of ``selectors`` means and that have a sample in (start_ms, end_ms]; without a selector, all."""
+
+    selectors: Collection[str]
+    start_ms: int
+    end_ms: int
+
+
 def instant(
     console: Console,
     query: str,
@@ -93,7 +108,7 @@ def instant(
     """
     engine = _evaluator(console, lookback_ms)
     if at_once:
-        return _at_once(engine, lambda quick: quick.instant(query, at_ms))
+        return _at_once(engine, (query, 0), lambda quick: quick.instant(query, at_ms))
     return _ask(console, timeout_s, cancelled, lambda budget: engine.instant(query, at_ms, budget))
 
 
@@ -115,7 +130,9 @@ def range_(
         )
     engine = _evaluator(console, lookback_ms)
     if at_once:
-        return _at_once(engine, lambda quick: quick.range(query, span.start_ms, span.end_ms, span.step_ms))
+        return _at_once(
+            engine, (query, span.points), lambda quick: quick.range(query, span.start_ms, span.end_ms, span.step_ms)
+        )
     return _ask(
         console,
         timeout_s,
@@ -124,56 +141,19 @@ def range_(
     )
 
 
-def series(
-    console: Console,
-    selectors: Collection[str],
-    start_ms: int,
-    end_ms: int,
-    *,
-    timeout_s: float | None = None,
-    cancelled: threading.Event | None = None,
-) -> list[Labels]:
-    """The label sets that any of ``selectors`` means and that have a sample in (start_ms, end_ms], sorted; without a
-    selector, all.  Arguments and errors as of ``instant``.
-    """
-    wanted = [matchers(text) for text in selectors]
-    return _ask(console, timeout_s, cancelled, lambda budget: console.engine.series(wanted, start_ms, end_ms, budget))
+def series(console: Console, scope: Scope, *, cancelled: threading.Event | None = None) -> list[Labels]:
+    """The label sets of a scope, sorted.  Errors as of ``instant``."""
+    return _listed(console, scope, cancelled, console.engine.series)
 
 
-def label_names(
-    console: Console,
-    selectors: Collection[str],
-    start_ms: int,
-    end_ms: int,
-    *,
-    timeout_s: float | None = None,
-    cancelled: threading.Event | None = None,
-) -> list[str]:
-    """The names of labels of the series that ``series`` finds, sorted.  Arguments and errors as of ``instant``."""
-    wanted = [matchers(text) for text in selectors]
-    return _ask(
-        console, timeout_s, cancelled, lambda budget: console.engine.label_names(wanted, start_ms, end_ms, budget)
-    )
+def label_names(console: Console, scope: Scope, *, cancelled: threading.Event | None = None) -> list[str]:
+    """The names of labels in a scope, sorted.  Errors as of ``instant``."""
+    return _listed(console, scope, cancelled, console.engine.label_names)
 
 
-def label_values(
-    console: Console,
-    name: str,
-    selectors: Collection[str],
-    start_ms: int,
-    end_ms: int,
-    *,
-    timeout_s: float | None = None,
-    cancelled: threading.Event | None = None,
-) -> list[str]:
-    """The values of one label in the series that ``series`` finds, sorted.  Arguments and errors as of ``instant``."""
-    wanted = [matchers(text) for text in selectors]
-    return _ask(
-        console,
-        timeout_s,
-        cancelled,
-        lambda budget: console.engine.label_values(name, wanted, start_ms, end_ms, budget),
-    )
+def label_values(console: Console, name: str, scope: Scope, *, cancelled: threading.Event | None = None) -> list[str]:
+    """The values of one label in a scope, sorted.  Errors as of ``instant``."""
+    return _listed(console, scope, cancelled, partial(console.engine.label_values, name))
 
 
 def matchers(selector: str, parameter: str = "match[]") -> Sequence[Matcher]:
@@ -187,17 +167,43 @@ def matchers(selector: str, parameter: str = "match[]") -> Sequence[Matcher]:
     return plan.matchers
 
 
+def _listed(
+    console: Console,
+    scope: Scope,
+    cancelled: threading.Event | None,
+    listing: Callable[[Selectors, int, int, Budget], list[T]],
+) -> list[T]:
+    wanted = [matchers(text) for text in scope.selectors]
+    return _ask(console, None, cancelled, lambda budget: listing(wanted, scope.start_ms, scope.end_ms, budget))
+
+
 def _evaluator(console: Console, lookback_ms: int | None) -> Evaluator:
     return console.engine if lookback_ms is None else console.engine.looking_back(lookback_ms)
 
 
-def _at_once(engine: Evaluator, work: Callable[[Evaluator], T]) -> T:
+def _at_once(engine: Evaluator, question: tuple[str, int], work: Callable[[Evaluator], T]) -> T:
+    """``question``: the query and how many instants; one that turned out to be larger is not tried again for a while."""
     if engine.at_once is None:
         raise QueryFailed("this evaluator has nothing at hand")
+    if (left := _larger.get(question, 0)) > 0:
+        _larger[question] = left - 1
+        raise QueryFailed("it was larger when it was asked before")
     try:
-        return work(engine.at_once)
+        found = work(engine.at_once)
+    except (LimitExceeded, TimedOut) as error:
+        raise _is_larger(question, _one_line(error)) from None
     except PromQLError as error:
         raise QueryFailed(_one_line(error)) from None
+    if isinstance(found, Matrix) and found.values.size > small.LIMITS.samples:
+        raise _is_larger(question, "the answer takes a while to be written")
+    return found
+
+
+def _is_larger(question: tuple[str, int], why: str) -> QueryFailed:
+    if len(_larger) >= _LARGER_KEPT:
+        _larger.clear()
+    _larger[question] = _NOT_TRIED
+    return QueryFailed(why)
 
 
 def _ask(

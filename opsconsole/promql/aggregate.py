@@ -14,7 +14,7 @@ from .format import sample
 from .limits import Budget
 from .plan import Grouping
 from .summation import grouped_sums
-from .vector import Groups, Vector
+from .vector import Groups, Vector, chosen
 
 Numbers = NDArray[np.float64]
 
@@ -22,8 +22,7 @@ Numbers = NDArray[np.float64]
 class Members:
     """The rows of a vector sorted by group: group g is the rows ``starts[g]`` to ``starts[g] + sizes[g]``."""
 
-    def __init__(self, vector: Vector, grouping: Grouping) -> None:
-        groups = Groups.of(vector.labels, grouping)
+    def __init__(self, vector: Vector, groups: Groups) -> None:
         self.labels = vector.labels  # in their old order
         self.groups = groups
         self.order = groups.order
@@ -41,9 +40,9 @@ class Members:
 
     def chosen(self, rows: NDArray[np.intp], present: Mask) -> Vector:
         """These rows, in the order of groups, under their own labels."""
-        nameless = None if self.nameless is None else self.nameless[self.order[rows]]
-        labels = [self.labels[row] for row in self.order[rows]]
-        return Vector(labels, self.values[rows], present[rows], nameless)
+        places = self.order[rows]
+        nameless = None if self.nameless is None else self.nameless[places]
+        return Vector(chosen(self.labels, places), self.values[rows], present[rows], nameless)
 
     def spread(self, of_groups: Values | NDArray[np.intp]) -> Values:
         """float64[S, T]: for each row the value of its group."""
@@ -67,15 +66,20 @@ def aggregate(operator: str, vector: Vector, grouping: Grouping) -> Vector:
     """One series a group, by an aggregation without a parameter."""
     if not vector.labels:
         return vector
-    members = Members(vector, grouping)
-    return Vector(members.groups.labels, _REDUCTIONS[operator](members), members.counts > 0, members.nameless_groups())
+    return reduced(operator, vector, Groups.of(vector.labels, grouping))
+
+
+def reduced(operator: str, vector: Vector, groups: Groups) -> Vector:
+    """One series a group; a row may be in several."""
+    members = Members(vector, groups)
+    return Vector(groups.labels, REDUCTIONS[operator](members), members.counts > 0, members.nameless_groups())
 
 
 def aggregate_by(operator: str, vector: Vector, grouping: Grouping, parameter: Numbers) -> Vector:
     """By topk, bottomk, limitk, limit_ratio or quantile.  ``parameter``: float64[T]."""
     if not vector.labels:
         return vector
-    return _PARAMETRIC[operator](Members(vector, grouping), parameter)
+    return _PARAMETRIC[operator](Members(vector, Groups.of(vector.labels, grouping)), parameter)
 
 
 def count_values(label: str, vector: Vector, grouping: Grouping, budget: Budget) -> Vector:
@@ -180,13 +184,14 @@ def _first(members: Members, k: Numbers, keys: Values) -> Vector:
     """The k series of each group with the lowest keys at each instant, under their own labels; NaN comes last."""
     ranking = _ranking(members, keys, nan_first=False)
     rank = np.arange(len(members.order)) - np.repeat(members.starts, members.groups.sizes)
+    first = rank[:, np.newaxis] < np.trunc(k)
+    if k.size == 1:  # an instant query shows them in their order
+        rows = ranking[first]
+        return members.chosen(rows[members.present[rows, 0]], members.present)
     chosen = np.zeros_like(members.present)
-    np.put_along_axis(chosen, ranking, rank[:, np.newaxis] < np.trunc(k), axis=0)
+    np.put_along_axis(chosen, ranking, first, axis=0)
     chosen &= members.present
-    rows = np.flatnonzero(chosen.any(axis=1))
-    if chosen.shape[1] == 1:  # an instant query shows them in their order
-        rows = ranking[chosen[ranking[:, 0], 0], 0]
-    return members.chosen(rows, chosen)
+    return members.chosen(np.flatnonzero(chosen.any(axis=1)), chosen)
 
 
 def _limitk(members: Members, k: Numbers) -> Vector:
@@ -207,13 +212,15 @@ def _limit_ratio(members: Members, ratio: Numbers) -> Vector:
 
 def _ranking(members: Members, keys: Values, *, nan_first: bool) -> NDArray[np.intp]:
     """intp[S, T]: in each column the rows of group after group, by ascending key within each; absent ones last."""
-    group = np.repeat(np.arange(len(members.starts)), members.groups.sizes)[:, np.newaxis]
     odd = np.isnan(keys)
     nature = np.where(members.present, -1 * odd if nan_first else 1 * odd, 2)
+    if len(members.starts) == 1:
+        return np.lexsort((keys, nature), axis=0)
+    group = np.repeat(np.arange(len(members.starts)), members.groups.sizes)[:, np.newaxis]
     return np.lexsort((keys, nature, np.broadcast_to(group, keys.shape)), axis=0)
 
 
-_REDUCTIONS: dict[str, Callable[[Members], Values]] = {
+REDUCTIONS: dict[str, Callable[[Members], Values]] = {
     "sum": _sum,
     "avg": _mean,
     "min": _minimum,

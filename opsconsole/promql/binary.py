@@ -66,7 +66,8 @@ def vectors(node: Binary, left: Vector, right: Vector) -> Vector:
     _refuse_duplicates(node, matches.ambiguous, many, one)
     many_rows, one_rows, labels = matches.many_rows, matches.one_rows, matches.labels
     both = many.present[many_rows] & one.present[one_rows]
-    if node.matching.cardinality is Cardinality.ONE_TO_ONE and overlapping(both, one_rows):
+    one_to_one = node.matching.cardinality is Cardinality.ONE_TO_ONE
+    if one_to_one and not matches.single and overlapping(both, one_rows):
         raise PromQLError(
             "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)", node.position
         )
@@ -93,13 +94,14 @@ def vectors(node: Binary, left: Vector, right: Vector) -> Vector:
 class _Matches:
     """K pairs of rows that match.  ``many_rows``, ``one_rows``: intp[K].  ``labels``: of the results.
 
-    ``ambiguous``: the groups of which the one side has several rows.
+    ``ambiguous``: the groups of which the one side has several rows.  ``single``: whether each of its rows has one match.
     """
 
     many_rows: NDArray[np.intp]
     one_rows: NDArray[np.intp]
     labels: LabelSets
     ambiguous: Mapping[Key, Sequence[int]]
+    single: bool
 
 
 def _matches(node: Binary, many: Sequence[Labels], one: Sequence[Labels]) -> _Matches:
@@ -124,6 +126,7 @@ def _matched_rows(node: Binary, many: Sequence[Labels], one: Sequence[Labels]) -
         index[:, 1],
         LabelSets(_result_labels(node, many[row], one[match]) for row, match in pairs),
         {group: rows for group, rows in homes.items() if len(rows) > 1},
+        len(set(index[:, 1].tolist())) == len(index),
     )
 
 

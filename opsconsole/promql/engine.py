@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from opsconsole.series.block import Mask, Timestamps, is_sample
 from opsconsole.series.labels import Labels, LabelSets, derived
+from opsconsole.series.stack import Index
 
-from . import literal, small
+from . import kept, literal, small
 from .annotations import Annotations
 from .error import PromQLError
 from .evaluate import Evaluation
 from .evaluator import Refused, Selectors
+from .kept import Kept, Question
 from .limits import Budget, Limits
 from .parse import parse
 from .plan import Expr, Kind, Range, Subquery, Text
@@ -41,14 +42,19 @@ class Engine:
         at_hand: SampleSource | None = None,
         plan_of: Callable[[str], Expr] = parse,
         shared: Shared | None = None,
+        answers: Kept | None = None,
     ) -> None:
-        """``at_hand``: the same source, which raises ``PromQLError`` instead of looking for anything."""
+        """``at_hand``: the same source, which raises ``PromQLError`` instead of looking for anything.
+
+        ``answers``: those that were given for ranges, to be continued.
+        """
         self._source = source
         self._lookback_ms = lookback_ms
         self._limits = limits or Limits()
         self._at_hand = at_hand
         self._plan_of = plan_of
         self._shared = shared
+        self._answers = answers
 
     @property
     def limits(self) -> Limits:
@@ -60,7 +66,13 @@ class Engine:
         """The same for small queries that were asked before; None where nothing is at hand."""
         if self._at_hand is None:
             return None
-        return Engine(self._at_hand, lookback_ms=self._lookback_ms, limits=small.LIMITS, plan_of=small.plan)
+        return Engine(
+            self._at_hand,
+            lookback_ms=self._lookback_ms,
+            limits=small.LIMITS,
+            plan_of=small.plan,
+            answers=self._answers,
+        )
 
     def looking_back(self, lookback_ms: int) -> Engine:
         """The same, to which a sample counts for so long."""
@@ -70,6 +82,7 @@ class Engine:
             limits=self._limits,
             at_hand=self._at_hand,
             plan_of=self._plan_of,
+            answers=self._answers,
         )
 
     def together(self, queries: Collection[str]) -> Engine:
@@ -112,9 +125,18 @@ class Engine:
             )
         budget = budget or Budget(self._limits)
         budget.hold((end_ms - start_ms) // step_ms + 1)
-        steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
-        evaluation = self._evaluation(query, steps, end_ms, step_ms, budget)
-        with _evaluating(budget):
+
+        def evaluate(from_ms: int, to_ms: int) -> Matrix:
+            steps = np.arange(from_ms, to_ms + 1, step_ms, dtype=np.int64)
+            return self._over(plan, self._evaluation(query, steps, to_ms, step_ms, budget))
+
+        if self._answers is None or not kept.can_be_continued(query):
+            return evaluate(start_ms, end_ms)
+        question = Question(query, step_ms, start_ms % step_ms, self._lookback_ms)
+        return self._answers.answer(question, start_ms, end_ms, evaluate)
+
+    def _over(self, plan: Expr, evaluation: Evaluation) -> Matrix:
+        with _evaluating(evaluation.budget):
             if plan.kind is Kind.SCALAR:
                 values = evaluation.numbers(plan)[np.newaxis]
                 vector = Vector([Labels()], values, np.ones(values.shape, dtype=bool))
@@ -166,24 +188,31 @@ def _matrix(vector: Vector, steps: Timestamps, annotations: Annotations) -> Matr
     vector = vector.settled()
     shown: Mask = np.logical_or.reduce(vector.present, axis=1)
     if not shown.all():
-        vector = vector.rows(shown)
+        vector = vector.rows(np.flatnonzero(shown))
     return Matrix(vector.labels, steps, vector.values, vector.present, annotations.warnings, annotations.infos)
 
 
 def _by_labels(matrix: Matrix) -> Matrix:
     if len(matrix.labels) < 2:
         return matrix
-    order, labels = derived(matrix.labels, "sorted", _sorted)
-    return replace(matrix, labels=labels, values=matrix.values[order], present=matrix.present[order])
+    found = derived(matrix.labels, "sorted", _sorted)
+    if found is None:
+        return matrix
+    order, labels = found
+    values, present = matrix.values[order], matrix.present[order]
+    return Matrix(labels, matrix.timestamps, values, present, matrix.warnings, matrix.infos)
 
 
-def _sorted(labels: Sequence[Labels]) -> tuple[list[int], LabelSets]:
+def _sorted(labels: Sequence[Labels]) -> tuple[Index, LabelSets] | None:
+    """The rows in order, and their labels; None where they are in order."""
     order = sorted(range(len(labels)), key=labels.__getitem__)
-    return order, LabelSets(labels[row] for row in order)
+    if order == list(range(len(labels))):
+        return None
+    return np.array(order), LabelSets(labels[row] for row in order)
 
 
 def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:
-    """The samples of a range vector at their own times."""
+    """The samples of a range vector at their own times, sorted by labels."""
     blocks = evaluation.blocks(node)
     timestamps = np.unique(np.concatenate([np.empty(0, np.int64), *(block.timestamps for block in blocks)]))
     parts = []
@@ -194,5 +223,5 @@ def _samples(evaluation: Evaluation, node: Range | Subquery) -> Samples:
         columns = np.searchsorted(timestamps, block.timestamps)
         values[:, columns], present[:, columns] = block.values, is_sample(block.values)
         parts.append(Vector(block.labels, values, present))
-    matrix = _matrix(Vector.joined(parts, timestamps.size), timestamps, evaluation.annotations)
+    matrix = _by_labels(_matrix(Vector.joined(parts, timestamps.size), timestamps, evaluation.annotations))
     return Samples(matrix.labels, timestamps, matrix.values, matrix.present, matrix.warnings, matrix.infos)

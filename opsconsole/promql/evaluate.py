@@ -153,6 +153,8 @@ class Evaluation:
         return [Stack.of(Block(inner.labels, steps, np.where(inner.present, samples, STALE)))] if inner.labels else []
 
     def _aggregate(self, node: Aggregate) -> Vector:
+        if (known := counters.known(self, node)) is not None:
+            return known.vector
         if (sums := counters.summed(self, node)) is not None:
             return sums
         if node.param is None:

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from opsconsole.series.block import Mask, Timestamps, Values
+from opsconsole.series.block import Mask, Timestamps, Values, is_sample
 from opsconsole.series.labels import LabelSets
 from opsconsole.series.stack import Index, Resets, Stack
 
@@ -52,12 +52,15 @@ class Sums:
 
 def each(stack: Stack, asked: Windowing) -> tuple[Values, Mask]:
     """(values, present) of shape [S, T]: ``increase`` of every series, or ``rate``."""
+    ticks = Ticks.of(stack, asked.ends_ms, asked.window_ms)
+    if asked.ends_ms.size == 1:
+        return _in_one_window(stack, ticks, asked)
     ids = np.arange(len(stack.labels))
     shape = len(ids), asked.ends_ms.size
     sums = Sums(stack.labels, np.zeros(shape), np.zeros(shape))
     # A series is added to nothing here, so fractions lose nothing.
     runs = partial(stack.labels.derive, "runs", lambda _: _Runs.of(stack.clock, ids))
-    _Growth(sums, stack, ids, Ticks.of(stack, asked.ends_ms, asked.window_ms), asked).add(runs, fractions=True)
+    _Growth(sums, stack, ids, ticks, asked).add(runs, fractions=True)
     return sums.values, sums.counts > 0
 
 
@@ -77,6 +80,41 @@ def summed(stacks: Sequence[Stack], grouping: Grouping, asked: Windowing) -> Sum
         runs = partial(everything.derive, ("runs", grouping, first), partial(_runs, stack.clock, ids))
         _Growth(sums, stack, ids, ticks, asked).add(runs, fractions=False)
     return sums
+
+
+def _in_one_window(stack: Stack, ticks: Ticks, asked: Windowing) -> tuple[Values, Mask]:
+    """As ``each`` at a single instant, where windows have nothing in common that were worth to be worked out first.
+
+    Of a series without gaps only the first and the last sample are looked at: where it fell in between is known.
+    """
+    asked.check()
+    traits, clock = stack.traits, stack.clock
+    begin, end = ticks.first[:, 0].take(clock), ticks.last[:, 0].take(clock)
+    first = stack.cells[stack.rows, begin]
+    change = stack.cells[stack.rows, end]
+    change -= first
+    fall, lost = _falls_between(traits.resets, begin, end)
+    np.add.at(change, fall, lost)
+    grown = change * (ticks.factor[:, 0] / asked.seconds).take(clock)
+    below = np.flatnonzero((first <= change * ticks.short_of_zero[:, 0].take(clock)) & (first >= 0) & (change > 0))
+    if below.size:
+        reach = ticks.reach.at(clock[below], np.zeros_like(below))
+        grown[below] = rates.down_to_zero(change[below], first[below], reach, asked.seconds)
+    values, present = grown[:, np.newaxis], ticks.enough[:, 0].take(clock)[:, np.newaxis]
+    common = np.flatnonzero((traits.last_gap >= ticks.lo[:, 0].take(clock)) | traits.erratic)
+    present[common] = False
+    common = common[is_sample(stack.cells[stack.rows[common]]).sum(axis=1) >= 2]  # most of them have ended
+    for part in np.split(common, range(_ROWS, common.size, _ROWS)):
+        if part.size:
+            asked.check()
+            values[part], present[part] = rates.increase(windows.compacted(stack, ticks, part), asked.seconds)
+    return values, present
+
+
+def _falls_between(resets: Resets, begin: Index, end: Index) -> tuple[Index, Values]:
+    """(which series fell behind the column ``begin`` and up to ``end``, intp[S] each, and what it lost)."""
+    inside = (resets.column > begin.take(resets.row)) & (resets.column <= end.take(resets.row))
+    return resets.row[inside], resets.lost[inside]
 
 
 def one_name(stacks: Sequence[Stack]) -> bool:
@@ -137,10 +175,11 @@ class _Growth:
     def add(self, runs: Callable[[], _Runs], *, fractions: bool) -> None:
         """``fractions`` do not matter where nothing is added up."""
         if self.ticks.ends_ms.size == 1:
-            self._add_rows(self.stack, self.ids)
+            self._add_each(self.ids, *_in_one_window(self.stack, self.ticks, self.asked))
             return
         traits = self.stack.traits
-        common = (traits.last_gap >= self.ticks.lo[self.stack.clock, 0]) | traits.erratic
+        # From the first window's first column on: a window that is empty looks at the one before it, times nothing.
+        common = (traits.last_gap >= self.ticks.first[self.stack.clock, 0]) | traits.erratic
         if not fractions:
             common |= ~traits.whole
         rest = np.flatnonzero(common)
@@ -154,7 +193,9 @@ class _Growth:
     def _add_rows(self, stack: Stack, ids: Index) -> None:
         """Series by series."""
         function = partial(rates.increase, seconds=self.asked.seconds)
-        values, present = windows.over_ticks(stack, self.ticks, function, self.asked.check)
+        self._add_each(ids, *windows.over_ticks(stack, self.ticks, function, self.asked.check))
+
+    def _add_each(self, ids: Index, values: Values, present: Mask) -> None:
         values[~present] = 0.0
         group, order, begins = _sorted(ids)
         self.sums.values[group] += summation.runs(values[order], begins)

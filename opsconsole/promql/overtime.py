@@ -73,6 +73,11 @@ def _extreme(windows: Windows, choose: np.ufunc) -> Values:
 
     ``choose`` takes the number where one of two is NaN, as Prometheus does.
     """
+    if windows.ends_ms.size == 1:
+        column = np.arange(windows.values.shape[1])
+        inside = np.where((column >= windows.lo) & (column < windows.hi), windows.values, np.nan)
+        only: Values = choose.reduce(inside, axis=1, keepdims=True)
+        return only
     lo, length = windows.lo, windows.count
     exponent: Index = np.frexp(np.maximum(length, 1))[1] - 1
     runs = windows.values

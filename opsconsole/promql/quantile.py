@@ -40,7 +40,7 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """Which rows make up which histograms.
 
     ``rows``: intp[R], those with a number in ``le``; ``strange``: intp, those without.  ``homes``: intp[R], as which bucket
@@ -54,8 +54,13 @@ class _Layout:
     buckets: int
     alike: Sequence[tuple[LabelSets, Values, Index]]
 
+    @property
+    def plain(self) -> bool:
+        """Whether each row is a bucket of its own, and all histograms have the same bounds."""
+        return not self.strange.size and self.buckets == self.rows.size and len(self.alike) == 1
+
     @classmethod
-    def of(cls, labels: Sequence[Labels]) -> _Layout:
+    def of(cls, labels: Sequence[Labels]) -> Layout:
         rows, strange, homes = [], [], []
         numbers: dict[tuple[Labels, float], int] = {}
         for row, one in enumerate(labels):
@@ -92,7 +97,7 @@ class Histograms:
 
     @classmethod
     def of(cls, vector: Vector) -> Histograms:
-        layout = derived(vector.labels, "histograms", _Layout.of)
+        layout = derived(vector.labels, "histograms", Layout.of)
         strange = [vector.labels[row] for row in layout.strange if vector.present[row].any()]
         values, present = vector.values[layout.rows], vector.present[layout.rows]
         if layout.buckets < layout.rows.size:
@@ -118,7 +123,7 @@ def quantiles(histograms: Histograms, q: NDArray[np.float64]) -> tuple[Vector, l
     """
     parts, falling = [], []
     for alike in histograms.alike:
-        values, fell = _quantiles(alike, q)
+        values, fell = of_alike(alike, q)
         parts.append(Vector(alike.labels, values, alike.some))
         falling += [labels for labels, each in zip(alike.labels, fell.tolist(), strict=True) if each]
     return Vector.joined(parts, q.size), falling
@@ -158,8 +163,8 @@ def _lowest(alike: Alike) -> Values:
     return lowest
 
 
-def _quantiles(alike: Alike, q: NDArray[np.float64]) -> tuple[Values, NDArray[np.bool_]]:
-    """(float64[H, T], bool[H]: whose counts fell)."""
+def of_alike(alike: Alike, q: NDArray[np.float64]) -> tuple[Values, NDArray[np.bool_]]:
+    """(float64[H, T], bool[H]: whose counts fell).  ``q``: float64[T] or [H, T]."""
     bounds, present, shape = alike.bounds, alike.present, alike.some.shape
     if bounds[-1] != np.inf:
         return np.full(shape, np.nan), np.zeros(shape[0], dtype=bool)

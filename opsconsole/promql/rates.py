@@ -49,6 +49,9 @@ def add_back_resets(change: Values, windows: Windows) -> None:
     """A counter that fell began again at zero: what it had before counts too."""
     fell = windows.values[:, 1:] < windows.values[:, :-1]
     rows = np.flatnonzero(fell.any(axis=1))
+    if rows.size and windows.hi.shape[0] > 1:  # what stands behind the windows of a row may be no sample
+        inside = fell[rows] & (np.arange(1, windows.values.shape[1]) < windows.hi[rows].max(axis=1, keepdims=True))
+        rows = rows[inside.any(axis=1)]
     if not rows.size:
         return
     lost = np.zeros((rows.size, windows.values.shape[1]))

@@ -69,11 +69,20 @@ def _lines(windows: Windows) -> Iterator[_Lines]:
 def _fitted(x: Values, y: Values, lo: Index, hi: Index) -> tuple[Values, Values, Values]:
     """(mean x, mean y, slope) of the cells ``lo:hi``; a line through an infinite value is nowhere."""
     count = hi - lo
-    sum_x, sum_xx = (PrefixSums(each).sums(lo, hi) for each in (x, x * x))
-    sum_y, sum_xy = (PrefixSums(each).sums(lo, hi) for each in (y, x * y))
+    sum_x, sum_xx = (_sums(each, lo, hi) for each in (x, x * x))
+    sum_y, sum_xy = (_sums(each, lo, hi) for each in (y, x * y))
     slopes = (sum_xy - sum_x * sum_y / count) / (sum_xx - sum_x * sum_x / count)
     finite = np.isfinite(sum_y)
     return sum_x / count, np.where(finite, sum_y / count, np.nan), np.where(finite, slopes, np.nan)
+
+
+def _sums(rows: Values, lo: Index, hi: Index) -> Values:
+    """float64[1 or S, T]: those of the cells ``lo:hi``; one window is summed as it stands."""
+    if lo.shape[1] > 1:
+        return PrefixSums(rows).sums(lo, hi)
+    column = np.arange(rows.shape[1])
+    sums: Values = np.where((lo <= column) & (column < hi), rows, 0.0).sum(axis=1, keepdims=True)
+    return sums
 
 
 def _runs(windows: Windows) -> Iterator[slice]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from opsconsole.series.block import Block, Timestamps, is_sample, is_stale
-from opsconsole.series.labels import Labels, LabelSets
-from opsconsole.series.stack import BEFORE, Stack
+from opsconsole.series.labels import Labels, LabelSets, derived
+from opsconsole.series.matcher import Matcher, select
+from opsconsole.series.stack import BEFORE, Index, Stack
 
 from .limits import Budget
 from .plan import Anchor, Selector, Shift
@@ -55,6 +57,17 @@ def sampled(samples: Samples, start_ms: int, end_ms: int) -> Iterator[Labels]:
     inside = (stack.clocks > start_ms) & (stack.clocks <= end_ms)
     some = (is_sample(stack.cells[stack.rows]) & inside[stack.clock]).any(axis=1)
     return (stack.labels[series] for series in np.flatnonzero(some).tolist())
+
+
+def matching(labels: Sequence[Labels], matchers: Sequence[Matcher]) -> tuple[Index, LabelSets] | None:
+    """Which of many series the matchers mean, and their labels; None for all."""
+    matchers = tuple(matchers)
+    return derived(labels, ("matching", matchers), partial(_matching, matchers))
+
+
+def _matching(matchers: Sequence[Matcher], labels: Sequence[Labels]) -> tuple[Index, LabelSets] | None:
+    rows = [row for row, one in enumerate(labels) if select(one, matchers)]
+    return None if len(rows) == len(labels) else (np.array(rows, dtype=np.intp), LabelSets(labels[row] for row in rows))
 
 
 def stacked(blocks: Sequence[Block]) -> list[Stack]:

@@ -1,7 +1,7 @@
 """Small queries: what can be answered in less time than it takes to hand a query to a thread and back.
 
-Nothing is guessed from the past: the work is the same, only within limits of a query that are thousands of times tighter,
-over samples that are at hand.  A query that turns out to be larger stops there and is asked again the usual way.
+The work is the same, only within limits of a query that are thousands of times tighter, over samples that are at hand.  A
+query that turns out to be larger stops there and is asked again the usual way.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from .limits import Limits
 from .parse import parsed
 from .plan import Aggregate, Binary, Call, Expr, Negate, Number, Range, Selector, Text
 
-LIMITS = Limits(series=256, samples=5_000, points=1_000, seconds=0.02)
+LIMITS = Limits(series=1_000, samples=16_000, points=1_000, seconds=0.02)
 """So many cells are summed in microseconds; the time ends what hits upon something unforeseen, or a machine too busy."""
 
 _PARTS = 12

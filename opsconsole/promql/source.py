@@ -26,6 +26,23 @@ class SampleSource(Protocol):
         ...
 
 
+Mark = tuple[int, ...]
+"""How far each part of a source had come."""
+
+
+@runtime_checkable
+class ChangingSource(SampleSource, Protocol):
+    """A source that can say since when its samples have changed."""
+
+    def mark(self) -> Mark:
+        """Now, for ``changed_since``; to be taken before anything is selected."""
+        ...
+
+    def changed_since(self, mark: Mark) -> int:
+        """The earliest instant (ms) at which a sample came or went after ``mark``; one after all samples if none did."""
+        ...
+
+
 BUCKET_MS = 300_000
 """Rollups are of five minutes: (t - 5m, t] for every multiple t."""
 

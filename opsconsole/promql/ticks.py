@@ -83,6 +83,15 @@ class Ticks:
             return np.where(self.enough, self.reach.factor, 0.0)
 
     @cached_property
+    def short_of_zero(self) -> Values:
+        """float64[N, T]: the share of what a counter grew in a window that its first sample must not exceed, to be
+        extrapolated below zero; a little more for what is lost by rounding.
+        """
+        with np.errstate(all="ignore"):
+            share: Values = self.reach.to_start / self.reach.sampled * (1 + 1e-9)
+        return share
+
+    @cached_property
     def slack(self) -> Values:
         """float64[N, P]: the share of what a counter grew in a window that its first sample must not exceed, to be
         extrapolated below zero: at most, of the windows that begin at a column; -1 where none does.
@@ -118,11 +127,20 @@ class Ticks:
         """The windows that hold each of K cells and one before it, as (which cell, which window)."""
         return _ranges(self._over[clock, column], self._begun[clock, column])
 
-    def windows(self, timestamps: Timestamps, values: Values, clock: slice | Index) -> Windows:
-        """Windows over ``values`` float64[S, P] of series with the ``timestamps`` int64[1 or S, P] of ``clock``."""
+    def windows(self, cells: Values, rows: Index, clock: slice | Index) -> Windows:
+        """Windows over the ``rows`` intp[S] of ``cells``, those of series of one ``clock`` or of one each.
+
+        Only the columns that lie in any window are taken: at one instant, hardly any.
+        """
         from .windows import Windows  # its own module needs this one
 
-        return Windows(timestamps, values, self.lo[clock], self.hi[clock], self.starts_ms, self.ends_ms)
+        lo, hi = self.lo[clock], self.hi[clock]
+        first = min(int(lo.min()), cells.shape[1] - 1)
+        columns = slice(first, max(int(hi.max()), first + 1))
+        timestamps = self.clocks[clock][:, columns]
+        if first:
+            lo, hi = np.maximum(lo - first, 0), np.maximum(hi - first, 0)
+        return Windows(timestamps, cells[rows, columns], lo, hi, self.starts_ms, self.ends_ms)
 
 
 def reached(clocks: Timestamps, instants: Timestamps) -> Index:

@@ -15,6 +15,8 @@ from opsconsole.series.labels import Labels, LabelSets, derived
 from .error import PromQLError
 from .plan import Grouping
 
+_FEW = 64  # series; as many as a panel draws, and some
+
 
 @dataclass(frozen=True, slots=True)
 class Vector:
@@ -49,14 +51,14 @@ class Vector:
             _joined_flags(parts),
         )
 
-    def rows(self, index: NDArray[np.intp] | Mask) -> Vector:
-        labels = [self.labels[row] for row in (np.flatnonzero(index) if index.dtype == bool else index)]
+    def rows(self, index: NDArray[np.intp]) -> Vector:
+        labels = chosen(self.labels, index)
         nameless = None if self.nameless is None else self.nameless[index]
         return Vector(labels, self.values[index], self.present[index], nameless)
 
     def valued(self, values: Values, present: Mask | None = None) -> Vector:
         """The same series with other values."""
-        return replace(self, values=values, present=self.present if present is None else present)
+        return Vector(self.labels, values, self.present if present is None else present, self.nameless)
 
     def labelled(self, labels: Sequence[Labels], named: Mask | None = None) -> Vector:
         """The same values under other labels; the ``named`` ones, bool[S], keep their metric name after all."""
@@ -65,7 +67,7 @@ class Vector:
 
     def without_metric(self) -> Vector:
         """The same series, which lose their metric names in the end."""
-        return replace(self, nameless=np.ones(len(self.labels), dtype=bool))
+        return Vector(self.labels, self.values, self.present, np.ones(len(self.labels), dtype=bool))
 
     def settled(self) -> Vector:
         """Drops the names that are to be lost.  Series that become the same are joined where they take turns in time.
@@ -83,6 +85,19 @@ class Vector:
             for each, nameless in zip(self.labels, self.nameless.tolist(), strict=True)
         ]
         return merged(Vector(partly, self.values, self.present))
+
+
+def chosen(labels: Sequence[Labels], index: NDArray[np.intp]) -> Sequence[Labels]:
+    """Some of the label sets; the same object as long as a few are the same ones, which mostly they are."""
+    if index.size > _FEW or not isinstance(labels, LabelSets):
+        return [labels[row] for row in index.tolist()]
+    last: dict[bytes, LabelSets] = labels.derive(("chosen", index.size), lambda _: {})
+    which = index.tobytes()
+    if (found := last.get(which)) is None:
+        found = LabelSets(labels[row] for row in index.tolist())
+        last.clear()
+        last[which] = found
+    return found
 
 
 def _nameless(labels: Sequence[Labels]) -> tuple[LabelSets, bool]:
@@ -106,11 +121,13 @@ def _joined_flags(parts: Sequence[Vector]) -> Mask | None:
 class Groups:
     """The rows of a vector in G groups.
 
-    ``labels``: G label sets.  ``ids``: intp[S], the group of each row.
+    ``labels``: G label sets.  ``order``: intp[S], the rows, group after group, in their old order within each.
+    ``sizes``: intp[G].
     """
 
     labels: LabelSets
-    ids: NDArray[np.intp]
+    order: NDArray[np.intp]
+    sizes: NDArray[np.intp]
 
     @classmethod
     def of(cls, labels: Sequence[Labels], grouping: Grouping) -> Groups:
@@ -121,16 +138,19 @@ class Groups:
         numbers: dict[tuple[tuple[str, str], ...], int] = {}
         key = grouping.key
         ids = [numbers.setdefault(key(each), len(numbers)) for each in labels]
-        return cls(LabelSets(Labels(each) for each in numbers), np.array(ids, dtype=np.intp))
+        return cls.numbered(LabelSets(Labels(each) for each in numbers), np.array(ids, dtype=np.intp))
+
+    @classmethod
+    def numbered(cls, labels: LabelSets, ids: NDArray[np.intp]) -> Groups:
+        """``ids``: intp[S], the group of each row."""
+        return cls(labels, np.argsort(ids, kind="stable"), np.bincount(ids, minlength=len(labels)))
 
     @cached_property
-    def order(self) -> NDArray[np.intp]:
-        """intp[S]: the rows, group after group, in their old order within each."""
-        return np.argsort(self.ids, kind="stable")
-
-    @cached_property
-    def sizes(self) -> NDArray[np.intp]:
-        return np.bincount(self.ids, minlength=len(self.labels))
+    def ids(self) -> NDArray[np.intp]:
+        """intp[S]: the group of each row."""
+        ids = np.empty_like(self.order)
+        ids[self.order] = np.repeat(np.arange(self.sizes.size), self.sizes)
+        return ids
 
     @cached_property
     def starts(self) -> NDArray[np.intp]:
@@ -162,7 +182,7 @@ def merged(
 def _alike(labels: Sequence[Labels]) -> Groups:
     numbers: dict[Labels, int] = {}
     ids = np.array([numbers.setdefault(one, len(numbers)) for one in labels], dtype=np.intp)
-    return Groups(LabelSets(numbers), ids)
+    return Groups.numbered(LabelSets(numbers), ids)
 
 
 def overlapping(present: Mask, ids: NDArray[np.intp]) -> bool:

@@ -172,14 +172,14 @@ def _parts(stack: Stack, ticks: Ticks, gapped: Mask) -> Iterator[tuple[Index, Wi
         if whole.size:
             mine = clock if isinstance(clock, slice) else clock[whole]
             series = whole + part.start
-            yield series, ticks.windows(stack.clocks[mine], stack.cells[stack.rows[series]], mine)
+            yield series, ticks.windows(stack.cells, stack.rows[series], mine)
     holes = np.flatnonzero(gapped)
     for first in range(0, holes.size, _ROWS):
         series = holes[first : first + _ROWS]
-        yield series, _compacted(stack, ticks, series)
+        yield series, compacted(stack, ticks, series)
 
 
-def _compacted(stack: Stack, ticks: Ticks, series: Index) -> Windows:
+def compacted(stack: Stack, ticks: Ticks, series: Index) -> Windows:
     """The windows of these series, with the samples of each moved together and the gaps to the end."""
     clock = stack.clock[series]
     values = stack.cells[stack.rows[series]]

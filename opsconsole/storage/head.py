@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -19,6 +19,7 @@ from opsconsole.series.labels import Labels
 from opsconsole.series.matcher import Matcher
 from opsconsole.series.stack import Index, Stack
 
+from .changes import Changes
 from .slab import Slab, Track
 from .timeline import by_target, join, target_of
 
@@ -112,6 +113,14 @@ class Head:
         self._newest_ms = 0
         self._trimmed_ms = 0
         self._refused: Counter[Refusal] = Counter()
+        self.changes = Changes()
+
+    @classmethod
+    def holding(cls, blocks: Iterable[Block]) -> Head:
+        """One that holds these samples, all that there are of them, and takes no others."""
+        held = cls(Limits(memory_bytes=1 << 62))
+        held._fill(blocks)
+        return held
 
     def append(
         self, target: Labels, timestamp_ms: int, labels: Sequence[Labels], values: NDArray[np.float64]
@@ -136,6 +145,7 @@ class Head:
             ]
             known.newest_ms = timestamp_ms
             self._newest_ms = max(self._newest_ms, timestamp_ms)
+            self.changes.note(timestamp_ms)
             self._trim()
             refused = {known.reason: over} if (over := len(labels) - len(known.taken)) else {}
             self._refused.update(refused)
@@ -185,11 +195,9 @@ class Head:
             slices.append(blocks)
             start_ms = next_ms
         with self._writing:
-            for block in join(block for blocks in reversed(slices) for block in blocks):
-                self._load(block)
-            for slab in self._slabs:
-                slab.compact()
+            self._fill(block for blocks in reversed(slices) for block in blocks)
             self._complete_from_ms = max(self._complete_from_ms, start_ms)
+            self.changes.note(start_ms)
 
     @property
     def complete_from_ms(self) -> int:
@@ -214,6 +222,12 @@ class Head:
             self._slabs = [*self._slabs, slab]  # a reader keeps the list it has
         made = self._targets[target] = _Target(slab, slab.track(), slab.track())
         return made
+
+    def _fill(self, blocks: Iterable[Block]) -> None:
+        for block in join(blocks):
+            self._load(block)
+        for slab in self._slabs:
+            slab.compact()
 
     def _load(self, block: Block) -> None:
         known = self._new_target(target_of(block.labels[0]))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from opsconsole.promql.small import NotSmall
-from opsconsole.promql.source import BUCKET_MS, Buckets, Column, Samples, SampleSource
+from opsconsole.promql.source import BUCKET_MS, Buckets, Column, Mark, Samples, SampleSource
+from opsconsole.series.block import Block
 from opsconsole.series.matcher import Matcher
 
+from . import shelf
 from .head import Head
 from .pushed import PushedStore
 from .rollups import Rollups
+from .shelf import Shelf
 from .timeline import join
 
 
@@ -26,13 +29,18 @@ class History:
         *,
         moved: Callable[[], bool] = lambda: False,
         rollups: Rollups | None = None,
+        shelf_bytes: int = shelf.MEMORY_BYTES,
     ) -> None:
-        """``moved()``: whether a series may be in the head and among the pushed ones, because it changed sides."""
+        """``moved()``: whether a series may be in the head and among the pushed ones, because it changed sides.
+
+        ``shelf_bytes``: for what was read of the past lately.
+        """
         self._head = head
-        self._samples = samples
+        self._shelf = Shelf(samples, self, shelf_bytes)
         self._pushed = pushed
         self._moved = moved
         self._rollups = rollups
+        self._changes = [memory.changes for memory in (head, pushed) if memory is not None]
 
     @property
     def sampled_from_ms(self) -> int:
@@ -54,6 +62,13 @@ class History:
         """The same where it needs nothing but a look into memory; elsewhere it raises ``NotSmall``."""
         return _AtHand(self._head, self._pushed, self._moved)
 
+    def mark(self) -> Mark:
+        return tuple(changes.mark() for changes in self._changes)
+
+    def changed_since(self, mark: Mark) -> int:
+        """Whatever comes comes through memory, so that is asked alone."""
+        return min(changes.since(each) for changes, each in zip(self._changes, mark, strict=True))
+
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
         recent: Sequence[Samples]
         recent, seam_ms = self._head.snapshot(matchers, start_ms, end_ms)
@@ -63,11 +78,17 @@ class History:
         whole = start_ms >= seam_ms
         if whole and not self._moved():
             return recent
-        older = [] if whole else self._samples.select(matchers, start_ms, min(end_ms, seam_ms))
-        recent_blocks = (block for samples in recent for block in samples.blocks())
-        after_ms = max(start_ms, seam_ms)
-        cut = (part for block in recent_blocks if (part := block.within(after_ms, end_ms)) is not None)
-        return join([*(block for samples in older for block in samples.blocks()), *cut])
+        older: Sequence[Samples] = (
+            () if whole else self._shelf.select(matchers, start_ms, min(end_ms, seam_ms), seam_ms)
+        )
+        if end_ms <= seam_ms:
+            return older
+        return join([*_within(older, start_ms, seam_ms), *_within(recent, max(start_ms, seam_ms), end_ms)])
+
+
+def _within(found: Sequence[Samples], start_ms: int, end_ms: int) -> Iterator[Block]:
+    blocks = (block for samples in found for block in samples.blocks())
+    return (part for block in blocks if (part := block.within(start_ms, end_ms)) is not None)
 
 
 @dataclass(frozen=True, slots=True)

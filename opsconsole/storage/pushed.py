@@ -23,6 +23,7 @@ from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.matcher import Matcher
 
 from .admission import Bounds, Judged, Known, Numbers, PushLimits, Verdict, judge
+from .changes import Changes
 from .layout import Layout
 from .sheet import Rows, Sheet, View, rows_of
 from .table import Table
@@ -82,6 +83,7 @@ class PushedStore:
         self._trimmed_ms = 0
         self._counts: Counter[Refusal] = Counter()
         self._repeated = self._late = 0
+        self.changes = Changes()
 
     def judge(self, pushes: Sequence[Push], now_ms: int) -> Judged:
         """Decide what of ``pushes`` is taken, as if they came one after the other.  Changes nothing a reader sees."""
@@ -145,6 +147,8 @@ class PushedStore:
             self._late += judged.late
             self._trim(now_ms)
             self._views = tuple(sheet.view for sheet in self._sheets.values())
+            if timestamps.size:
+                self.changes.note(int(timestamps.min()))
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Block]:
         """``SampleSource`` over what is in memory alone."""
@@ -201,6 +205,7 @@ class PushedStore:
                     block.labels[:room], block.timestamps, block.values[:room]), now_ms)  # fmt: skip
             self._complete_from_ms = max(self._complete_from_ms, start_ms)
             self._views = tuple(sheet.view for sheet in self._sheets.values())
+            self.changes.note(start_ms)
 
     @property
     def state(self) -> PushedState:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from opsconsole.api import wire
+from opsconsole.api import counts, wire
 from opsconsole.api.numbers import instants, number, numbers, plain, seconds
 from opsconsole.api.parameters import form_of
 from opsconsole.promql.result import Matrix
@@ -34,7 +34,7 @@ _SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=6)
 
 @st.composite
 def matrices(draw) -> Matrix:
-    """Sorted or not, with gaps; every series has a value, as an engine's result has."""
+    """With gaps; every series has a value, as an engine's result has."""
     values = draw(arrays.arrays(np.float64, _SHAPES, elements=_NUMBERS))
     present = draw(arrays.arrays(np.bool_, values.shape))
     present[np.arange(len(values)), draw(st.integers(0, values.shape[1] - 1))] = True
@@ -57,7 +57,36 @@ def test_a_matrix_is_what_one_would_write_by_hand(result):
     }
     data = orjson.loads(wire.matrix(result))
     assert data["resultType"] == "matrix"
-    assert [(Labels.of(series["metric"]), series["values"]) for series in data["result"]] == sorted(expected.items())
+    assert [(Labels.of(series["metric"]), series["values"]) for series in data["result"]] == list(expected.items())
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 300),
+    st.sampled_from([1, 9, 10, 1000, (1 << 32) - 1]),
+    st.integers(0, 2**32),
+    st.booleans(),
+)
+def test_whole_numbers_are_written_as_all_others_are(rows, columns, most, seed, complete):
+    random = np.random.default_rng(seed)
+    values = random.integers(0, most + 1, (rows, columns)).astype(np.float64)
+    present = complete | (random.random(values.shape) < 0.8)
+    values[~present] = np.nan
+    heads = [b'"],[%d,"' % (1_700_000_000 + column) for column in range(columns)]
+    assert counts.are_counts(values, present) is (values.size >= 256)
+    written = [
+        b"".join(head + number(value).encode() for head, value, here in zip(heads, row, mask, strict=True) if here)
+        for row, mask in zip(values.tolist(), present.tolist(), strict=True)
+    ]
+    assert list(counts.rows_of(heads, values, present)) == written
+
+
+@pytest.mark.parametrize("other", [-1.0, -0.0, 0.5, 2.0**32, math.inf, math.nan])
+def test_one_number_that_is_no_count_makes_a_matrix_none(other):
+    values = np.ones((4, 100))
+    assert counts.are_counts(values, values > 0)
+    values[2, 50] = other
+    assert not counts.are_counts(values, np.ones((4, 100), dtype=bool))
 
 
 @given(matrices())

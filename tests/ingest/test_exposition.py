@@ -330,3 +330,10 @@ def test_labels_over_a_limit_are_refused(body: bytes, message: str) -> None:
     with pytest.raises(MalformedExposition) as refused:
         ExpositionParser(TARGET, limits).parse(body)
     assert message in str(refused.value)
+
+
+def test_of_several_faults_the_first_is_named_whatever_is_remembered() -> None:
+    steady = ExpositionParser(TARGET)
+    steady.parse(b"a 1\nb 2\nc 3\n")
+    with pytest.raises(MalformedExposition, match="line 1"):
+        steady.parse(b"a\n{} 2\nc 3\n")

@@ -8,7 +8,7 @@ import pytest
 from dashboards.model import Kind, Panel, Query
 from opsconsole.operations.frames import MAX_BUCKETS, MAX_SERIES, legend, shape
 from opsconsole.promql.result import Matrix
-from opsconsole.series.labels import Labels
+from opsconsole.series.labels import Labels, LabelSets
 from signals.model import Signal
 from signals.unit import Unit
 
@@ -93,6 +93,26 @@ def test_a_line_that_fell_silent_keeps_its_place_as_a_gap():
     cells = shape(panel(), [matrix({Labels.of(job="b"): [3.0]})], known)
     assert cells.series == known
     assert cells.newest() == [None, 3.0]
+
+
+@pytest.mark.parametrize("count", [1, 3, MAX_SERIES, MAX_SERIES + 5])
+@pytest.mark.parametrize("gaps", [0, 0.3])
+def test_a_panel_that_looks_as_before_is_shaped_as_if_it_were_new(count, gaps):
+    random = np.random.default_rng(count)
+    labels = LabelSets(Labels.of(n=f"{n:02}") for n in random.permutation(count))
+    fewer, single = LabelSets(labels[1:]), LabelSets(labels[:1])
+    before = None
+    for sets in (labels, labels, labels, fewer, fewer, labels, labels):
+        values = np.where(random.random((len(sets), 1)) < gaps, np.nan, random.random((len(sets), 1)))
+        matrices = [
+            Matrix(sets, np.array([1000]), values, np.ones(values.shape, dtype=bool)),
+            Matrix(single, np.array([1000]), np.ones((1, 1)), np.ones((1, 1), dtype=bool)),
+        ]
+        known = before.series if before else ()
+        again, new = (shape(panel(Kind.LINE, "{n}", "two {n}"), matrices, known, each) for each in (before, None))
+        assert (again.series, again.hidden) == (new.series, new.hidden)
+        np.testing.assert_array_equal(again.values, new.values)
+        before = again
 
 
 def test_a_heatmap_gets_what_each_bucket_holds_alone_in_ascending_order():

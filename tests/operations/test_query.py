@@ -105,14 +105,33 @@ def test_a_query_may_be_out_of_time_before_its_turn(console: Console, monkeypatc
 
 
 def test_series_and_labels_know_the_same_limits(console: Console, source: Source) -> None:
-    asked = (["x"], 0, HOUR_MS)
-    assert len(query.series(console, *asked)) == 300
-    assert query.label_names(console, *asked) == ["__name__", "n"]
-    assert query.label_values(console, "__name__", *asked) == ["x"]
+    scope = query.Scope(["x"], 0, HOUR_MS)
+    assert len(query.series(console, scope)) == 300
+    assert query.label_names(console, scope) == ["__name__", "n"]
+    assert query.label_values(console, "__name__", scope) == ["x"]
     cancelled = threading.Event()
     cancelled.set()
     for ask in (query.series, query.label_names):
         with pytest.raises(query.QueryCanceled):
-            ask(console, *asked, cancelled=cancelled)
+            ask(console, scope, cancelled=cancelled)
     with pytest.raises(query.BadQuery, match=r'invalid parameter "match\[\]"'):
-        query.label_values(console, "n", ["sum(x)"], 0, HOUR_MS)
+        query.label_values(console, "n", query.Scope(["sum(x)"], 0, HOUR_MS))
+
+
+def test_what_was_too_large_to_be_answered_at_once_is_not_tried_each_time(source):
+    nothing = cast("Any", None)
+    engine = Engine(source, at_hand=source)
+    console = Console(
+        clock=ManualClock(HOUR_MS), profile=DEMO, boards={}, alerts={}, engine=engine, spans=nothing, scraper=nothing,
+        hub=nothing, public_url="",
+    )  # fmt: skip
+    for large in ("sum(max_over_time(x[1h]))", "x"):
+        span = query.Span(HOUR_MS - 1_500_000, HOUR_MS, 15_000)
+        query.range_(console, large, span)
+        with pytest.raises(query.QueryFailed):
+            query.range_(console, large, span, at_once=True)
+        source.read.clear()
+        with pytest.raises(query.QueryFailed, match="larger"):
+            query.range_(console, large, span, at_once=True)
+        assert not source.read.is_set()
+    assert query.instant(console, "x", HOUR_MS, at_once=True).labels, "the same query at one instant is small"

@@ -12,6 +12,7 @@ from opsconsole.promql.windows import latest, over
 from opsconsole.series.block import NAN_SAMPLE, STALE, Block
 from opsconsole.series.labels import Labels, LabelSets
 from opsconsole.series.stack import BEFORE, NEVER, Stack
+from opsconsole.storage.head import Head
 
 SECOND = 1000
 STEP = 15 * SECOND
@@ -77,7 +78,7 @@ def _stack(labels: list[Labels], clocks: np.ndarray, clock: list[int], rows: lis
     seed=st.integers(0, 2**32),
     step=st.sampled_from([7, 15, 30, 61]),
     window=st.sampled_from([20, 60, 150, 600]),
-    start=st.integers(-200, 300),
+    start=st.integers(-200, 700),
     steps=st.integers(1, 40),
 )
 def test_counters_grow_together_as_much_as_each_of_them(kinds, seed, step, window, start, steps) -> None:
@@ -91,6 +92,10 @@ def test_counters_grow_together_as_much_as_each_of_them(kinds, seed, step, windo
         sums = growth.summed([stack], grouping, asked)
         np.testing.assert_array_equal(there, present)
         np.testing.assert_allclose(each[present], values[present], rtol=1e-9, atol=1e-9)
+        asked = growth.Windowing(ends[-1:], window * SECOND, 1.0, lambda: None)
+        newest, there = growth.each(stack, asked)
+        np.testing.assert_array_equal(there, present[:, -1:])
+        np.testing.assert_allclose(newest[there], values[:, -1:][there], rtol=1e-9, atol=1e-9)
         for group, labels in enumerate(sums.labels):
             mine = [row for row, one in enumerate(stack.labels) if one.keep(("group",)) == labels]
             np.testing.assert_array_equal(sums.counts[group], present[mine].sum(axis=0))
@@ -134,3 +139,17 @@ def test_what_was_ended_stays_ended_where_nothing_newer_is_known() -> None:
     at = np.array([15, 25, 35], dtype=np.int64)
     assert latest(stack, at, 100)[1].tolist() == [[True, True, True], [True, True, True]]
     assert latest(ended, at, 100)[1].tolist() == [[True, False, True], [True, False, False]]
+
+
+def test_an_empty_window_behind_a_gap_takes_nothing_from_it() -> None:
+    head, target = Head(), Labels.of(job="j", instance="i")
+    both = [Labels.of(target, __name__="x_total", row=row) for row in "ab"]
+    for column in range(COLUMNS):
+        labels = both if column < COLUMNS - 1 else both[:1]
+        head.append(target, (column + 1) * STEP, labels, np.full(len(labels), 1e6 + column))
+    (stack,) = head.select((), 0, COLUMNS * STEP)
+    ends = (COLUMNS + np.arange(7, 12, dtype=np.int64)) * STEP
+    with np.errstate(all="ignore"):
+        sums = growth.summed([stack], Grouping(), growth.Windowing(ends, 5 * STEP, 1.0, lambda: None))
+    assert (sums.counts == 0).all()
+    assert (sums.values == 0).all()

@@ -28,14 +28,14 @@ class _Unread:
 
 @pytest.fixture
 def engine() -> Engine:
-    """300 series of ``requests_total`` and one ``up``, for ten minutes every 15 s."""
+    """1,200 series of ``requests_total`` and one ``up``, for ten minutes every 15 s."""
     head = Head()
     series = [
         Labels.of(TARGET, __name__="up"),
-        *(Labels.of(TARGET, __name__="requests_total", path=str(number)) for number in range(300)),
+        *(Labels.of(TARGET, __name__="requests_total", path=str(number)) for number in range(1200)),
     ]
     for second in range(-600, 1, 15):
-        head.append(TARGET, NOW_MS + second * 1000, series, np.arange(301.0) * (600 + second))
+        head.append(TARGET, NOW_MS + second * 1000, series, np.arange(1201.0) * (600 + second))
     history = History(head, _Unread(), PushedStore())
     return Engine(history, at_hand=history.at_hand)
 
@@ -103,7 +103,7 @@ def test_selectors_that_were_never_looked_up_are_not_at_hand(engine):
     assert engine.at_once.instant(query, NOW_MS).labels
 
 
-@pytest.mark.parametrize("query", ["requests_total", 'sum(rate(requests_total{path=~"[12].."}[10m]))'])
+@pytest.mark.parametrize("query", ["requests_total", 'sum(rate(requests_total{path=~"[1-5].."}[10m]))'])
 def test_many_series_or_samples_stop_it(engine, query):
     engine.instant(query, NOW_MS)
     with pytest.raises(LimitExceeded):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from opsconsole.series.labels import Labels, derived, quote
 from opsconsole.series.matcher import Matcher
 
 from .. import growth, rates, rollup
+from ..batch import Answer
 from ..plan import Aggregate, Call, Expr, Range, start
 from ..vector import Vector
 
@@ -49,12 +51,29 @@ def _each(evaluation: Evaluation, node: Call, over: Expr) -> Vector:
 def _shared(evaluation: Evaluation, node: Call, over: Expr) -> Vector | None:
     if evaluation.shared is None or not isinstance(over, Range):
         return None
+    compute = partial(_of_all, evaluation, node, over)
+    return evaluation.shared.growth(node, over, evaluation.steps, evaluation.budget, compute)
 
-    def whole(matchers: Sequence[Matcher]) -> Vector:
-        every = replace(over.selector, matchers=tuple(matchers))
-        return _each(evaluation, node, replace(over, selector=every))
 
-    return evaluation.shared.growth(node, over, evaluation.steps, whole)
+def _of_all(evaluation: Evaluation, node: Call, over: Range, matchers: Sequence[Matcher]) -> Vector:
+    every = replace(over.selector, matchers=tuple(matchers))
+    return _each(evaluation, node, replace(over, selector=every))
+
+
+def known(evaluation: Evaluation, node: Aggregate | Call) -> Answer | None:
+    """What queries that are asked together have found out of an aggregation of rates or a quantile of one."""
+    if evaluation.shared is None or evaluation.steps.size > 1:
+        return None
+    if (place := evaluation.shared.place(node)) is None:
+        return None
+    over, metric = place.over, place.growth.metric
+    if rollup.answers(evaluation, over):
+        return None
+    compute = partial(_of_all, evaluation, place.call, over)
+    answer = evaluation.shared.answer(place, int(evaluation.steps[0]), evaluation.budget, compute)
+    if answer is not None and not metric.endswith(_SUFFIXES) and answer.vector.present.any():
+        _remark(evaluation, over, (metric,))
+    return answer
 
 
 def summed(evaluation: Evaluation, node: Aggregate) -> Vector | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..format import open_metrics
 from ..plan import Call, Expr, start
 from ..quantile import BUCKET, Histograms
 from ..vector import Vector, merged
+from . import counters
 from .function import Numbers, text
 from .windowed import warn_of_quantiles
 
@@ -28,6 +30,8 @@ _MONOTONICITY = (
 def histogram_quantile(evaluation: Evaluation, node: Call) -> Vector:
     q = evaluation.numbers(node.args[0])
     warn_of_quantiles(evaluation, q, node.args[0])
+    if (known := counters.known(evaluation, node)) is not None:
+        return _remarked(evaluation, known.vector, known.falling, node.args[1])
     return _quantiles(evaluation, _histograms(evaluation, node.args[1]), q, node.args[1])
 
 
@@ -75,9 +79,12 @@ def _histograms(evaluation: Evaluation, of: Expr) -> Histograms:
 
 
 def _quantiles(evaluation: Evaluation, histograms: Histograms, q: Numbers, of: Expr) -> Vector:
-    vector, falling = quantile.quantiles(histograms, q)
-    for labels in falling:
-        evaluation.annotations.info(_MONOTONICITY + _of_metric(labels), start(of))
+    return _remarked(evaluation, *quantile.quantiles(histograms, q), of)
+
+
+def _remarked(evaluation: Evaluation, vector: Vector, falling: Sequence[Labels], of: Expr) -> Vector:
+    for metric in dict.fromkeys(map(_of_metric, falling)):
+        evaluation.annotations.info(_MONOTONICITY + metric, start(of))
     return vector.without_metric()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import gathered, regression
 from ..error import PromQLError
 from ..format import in_g
-from ..plan import Call, Expr, start
+from ..plan import Call, Expr, Number, start
 from ..vector import Vector
 from ..windows import RangeFunction
 from .function import Function, Numbers
@@ -51,6 +51,8 @@ def double_exponential_smoothing(evaluation: Evaluation, node: Call) -> Vector:
 
 def warn_of_quantiles(evaluation: Evaluation, q: Numbers, said: Expr) -> None:
     """A remark on every value that is no share."""
+    if isinstance(said, Number) and 0 <= said.value <= 1:
+        return
     shares = (q >= 0) & (q <= 1)
     if shares.all():
         return

@@ -1,0 +1,103 @@
+"""What was read of the past lately, laid out in memory as the head lays out what is recent.
+
+Reading from ClickHouse costs milliseconds before its first row, and far more than evaluating.  What is older than memory
+does not change but for samples that come late, so what was read for one question, and a little around it, serves the next
+one: another panel, the same one a step later, an instant nearby.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from opsconsole.promql.source import Mark, Samples, SampleSource
+from opsconsole.series.matcher import Matcher
+
+from .head import Head
+
+MEMORY_BYTES = 96 << 20
+_GRID_MS = 900_000  # what is read begins and ends at its multiples
+_LONGEST_MS = 7_200_000  # as long as the head's window; reading what is longer takes longer than to begin
+_LARGEST = 2  # a piece takes no more than one part in so many of the memory
+
+
+class Noting(Protocol):
+    """Knows what comes to the samples of the past."""
+
+    def mark(self) -> Mark: ...
+
+    def changed_since(self, mark: Mark) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The samples in (start, end] of one list of matchers, as they were at ``mark``."""
+
+    start_ms: int
+    end_ms: int
+    held: Head
+    memory_bytes: int
+    mark: Mark
+
+    def holds(self, start_ms: int, end_ms: int) -> bool:
+        return self.start_ms <= start_ms and end_ms <= self.end_ms
+
+
+class Shelf:
+    """Any thread may ask.  Pieces that were not asked for lately make room for others."""
+
+    def __init__(self, samples: SampleSource, noting: Noting, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._samples = samples
+        self._noting = noting
+        self._most_bytes = memory_bytes
+        self._lock = threading.Lock()
+        self._pieces: OrderedDict[tuple[Matcher, ...], _Piece] = OrderedDict()
+        self._memory = 0
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._memory
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, until_ms: int) -> Sequence[Samples]:
+        """The samples in (start, end] and some around them, none after ``until_ms``: later ones are not all stored yet."""
+        if end_ms - start_ms > _LONGEST_MS:
+            return self._samples.select(matchers, start_ms, end_ms)
+        question = tuple(matchers)
+        piece = self._pieces.get(question)
+        if piece is None or not piece.holds(start_ms, end_ms) or self._has_changed(piece):
+            piece = self._read(question, start_ms, end_ms, until_ms)
+        else:
+            self._use(question)
+        return piece.held.select(question, start_ms, end_ms)
+
+    def _has_changed(self, piece: _Piece) -> bool:
+        return self._noting.changed_since(piece.mark) <= piece.end_ms
+
+    def _read(self, question: tuple[Matcher, ...], start_ms: int, end_ms: int, until_ms: int) -> _Piece:
+        start_ms = start_ms // _GRID_MS * _GRID_MS
+        end_ms = max(end_ms, min(-(-end_ms // _GRID_MS) * _GRID_MS, until_ms))
+        mark = self._noting.mark()
+        found = self._samples.select(question, start_ms, end_ms)
+        held = Head.holding([block for samples in found for block in samples.blocks()])
+        piece = _Piece(start_ms, end_ms, held, held.state.memory_bytes, mark)
+        if piece.memory_bytes <= self._most_bytes // _LARGEST:
+            with self._lock:
+                self._forget(question)
+                self._pieces[question] = piece
+                self._memory += piece.memory_bytes
+                while self._memory > self._most_bytes:
+                    self._forget(next(iter(self._pieces)))
+        return piece
+
+    def _use(self, question: tuple[Matcher, ...]) -> None:
+        with self._lock:
+            if question in self._pieces:
+                self._pieces.move_to_end(question)
+
+    def _forget(self, question: tuple[Matcher, ...]) -> None:
+        gone = self._pieces.pop(question, None)
+        if gone is not None:
+            self._memory -= gone.memory_bytes
