@@ -243,8 +243,8 @@ class Plan:
         return Part(
             name="sidecar",
             command=(
-                *(sys.executable, "-m", "opsconsole_exporters.sidecar"),
-                *("--celery", "demo_app.celery:app", "--port", str(port)),
+                *(sys.executable, "-m", "opsconsole_exporters", "celery"),
+                *("--app", "demo_app.celery:app", "--port", str(port)),
             ),
             waits_for=f"http://{ports.HOST}:{port}/metrics answers",
             ready=readiness.http(port, "/metrics"),
