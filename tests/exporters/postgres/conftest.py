@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import socket
@@ -25,8 +26,23 @@ PASSWORD = "k33p-me-to-yourself"
 @pytest.fixture(scope="session")
 def postgres_18(database: dict[str, Any]) -> str:
     """The connection string of a PostgreSQL 18 that has pgvector."""
-    at = {"host": database["HOST"], "port": database["PORT"] or 5432, "user": database["USER"], "dbname": database["NAME"]}
+    at = {
+        "host": database["HOST"],
+        "port": database["PORT"] or 5432,
+        "user": database["USER"],
+        "dbname": database["NAME"],
+    }
     return make_conninfo(**at)
+
+
+@pytest.fixture(scope="session")
+def postgres_16(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of a PostgreSQL 16 with an old pgvector, 0.6."""
+    found = importlib.util.find_spec("pgserver")  # importing it would make files
+    if found is None or found.origin is None:
+        pytest.skip("needs PostgreSQL 16; pip install pgserver")
+    with _cluster(tmp_path_factory.mktemp("postgres16"), Path(found.origin).parent / "pginstall" / "bin") as conninfo:
+        yield conninfo
 
 
 @pytest.fixture(scope="session")
@@ -34,21 +50,8 @@ def postgres_15(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The connection string of a PostgreSQL 15 that has pg_stat_statements, and no pgvector, which Debian lacks."""
     if not DEBIAN.is_dir():
         pytest.skip("needs PostgreSQL 15; apt-get install postgresql-15")
-    folder = tmp_path_factory.mktemp("postgres15")
-    _give(folder)
-    data, port = folder / "data", _free_port()
-    initdb = [DEBIAN / "initdb", "-D", data, "-U", "shop", "--auth=trust", "--no-sync", "--no-instructions"]
-    subprocess.run(_as_nobody(*initdb), check=True, capture_output=True, cwd="/")
-    settings = {
-        "fsync": "off",
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": "",
-        "shared_preload_libraries": "pg_stat_statements",
-    }
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    with _running(folder / "log", DEBIAN / "postgres", "-D", data, "-p", port, *options):
-        conninfo = make_conninfo(host="127.0.0.1", port=port, user="shop", dbname="postgres")
-        _wait_for_connection(conninfo)
+    settings = {"shared_preload_libraries": "pg_stat_statements"}
+    with _cluster(tmp_path_factory.mktemp("postgres15"), DEBIAN, **settings) as conninfo:
         yield conninfo
 
 
@@ -112,6 +115,21 @@ def values() -> Callable[..., dict[tuple[str, ...], float]]:
         return found[0] if len(found) == 1 else found
 
     return read
+
+
+@contextlib.contextmanager
+def _cluster(folder: Path, programs: Path, **settings: str) -> Iterator[str]:
+    """The connection string of a new server, which runs until the block ends."""
+    _give(folder)
+    data, port = folder / "data", _free_port()
+    initdb = [programs / "initdb", "-D", data, "-U", "shop", "--auth=trust", "--no-sync", "--no-instructions"]
+    subprocess.run(_as_nobody(*initdb), check=True, capture_output=True, cwd="/")
+    settings |= {"fsync": "off", "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    with _running(folder / "log", programs / "postgres", "-D", data, "-p", port, *options):
+        conninfo = make_conninfo(host="127.0.0.1", port=port, user="shop", dbname="postgres")
+        _wait_for_connection(conninfo)
+        yield conninfo
 
 
 @contextlib.contextmanager
