@@ -77,6 +77,15 @@ def test_watching_twice_times_once(conninfo):
         assert value(POOL_WAIT.count, "twice") == 1
 
 
+def test_the_one_switch_leaves_the_pool_as_it_is(conninfo, monkeypatch):
+    monkeypatch.setenv("OPSCONSOLE_EXPORTERS_DISABLED", "1")
+    with ConnectionPool(conninfo, min_size=1) as pool:
+        watch_pool(pool, "off")
+        with pool.connection():
+            pass
+    assert value(POOL_WAIT.count, "off") == 0
+
+
 def test_what_is_no_pool_disturbs_nobody(caplog):
     watch_pool(object(), "nothing")
     assert "connection pool metrics failed" in caplog.text

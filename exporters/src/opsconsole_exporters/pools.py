@@ -26,6 +26,7 @@ from opsconsole_exporters.catalog.pools import (
     POOL_USE,
     POOL_WAIT,
 )
+from opsconsole_exporters.options import Options
 from opsconsole_exporters.shield import shield, shielded
 
 INTERVAL_S = 1.0
@@ -84,7 +85,8 @@ class PoolGauges:
 @shielded(_PART)
 def watch_pool(pool: Any, name: str) -> None:
     """Watch a ``ConnectionPool`` or ``AsyncConnectionPool`` of this process until it is gone; ``name`` is its label."""
-    watch_found(weakref.ref(pool), name)
+    if Options.read().enabled:
+        watch_found(weakref.ref(pool), name)
 
 
 def watch_found(find: Find, name: str) -> None:
