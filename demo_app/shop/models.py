@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
-from pgvector.django import VectorField
+from pgvector.django import HnswIndex, VectorField
 
 from .embedding import DIMENSIONS
 
@@ -39,6 +39,7 @@ class Product(models.Model):
 
     class Meta:
         ordering = ("name",)
+        indexes = (HnswIndex(name="product_embedding", fields=["embedding"], opclasses=["vector_cosine_ops"]),)
 
     def __str__(self) -> str:
         return self.name

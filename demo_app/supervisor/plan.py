@@ -31,6 +31,8 @@ class Ports:
     sidecar: int
     postgres: int
     valkey: int
+    postgres_exporter: int
+    vector_exporter: int
     console: int | None
 
 
@@ -58,13 +60,16 @@ class Plan:
         self._secret_key = secret_key
         self._valkey_password = valkey_password
         # The same ports as last time: they are in the labels of every series, and a chart should go on over a restart.
-        web, sidecar, database, store = ports.free(4, self.data.last_ports())
-        self.data.keep_ports([web, sidecar, database, store])
+        kept = ports.free(6, self.data.last_ports())
+        self.data.keep_ports(kept)
+        web, sidecar, database, store, postgres_exporter, vector_exporter = kept
         self.ports = Ports(
             web=ports.claim(options.shop_port) if options.shop_port else web,
             sidecar=sidecar,
             postgres=database,
             valkey=store,
+            postgres_exporter=postgres_exporter,
+            vector_exporter=vector_exporter,
             console=None if options.console_port is None else ports.claim(options.console_port),
         )
 
@@ -82,6 +87,8 @@ class Plan:
         return {
             "shop-web": f"{self.shop_url}/metrics",
             "shop-celery": f"http://{ports.HOST}:{self.ports.sidecar}/metrics",
+            "shop-postgres": f"http://{ports.HOST}:{self.ports.postgres_exporter}/metrics",
+            "shop-vectors": f"http://{ports.HOST}:{self.ports.vector_exporter}/metrics",
         }
 
     @property
@@ -95,7 +102,8 @@ class Plan:
 
     def parts(self) -> list[Part]:
         stores = [self._valkey(), *self._postgres(), self._prepare_shop()]
-        services = [self._web(), *(self._worker(name) for name in WORKERS), self._beat(), self._sidecar()]
+        workers = [self._worker(name) for name in WORKERS]
+        services = [self._web(), *workers, self._beat(), self._sidecar(), *self._exporters()]
         console = [self._console()] if self.ports.console else []
         return [*stores, *services, *console, self._traffic()]
 
@@ -191,7 +199,13 @@ class Plan:
             waits_for="/healthz/ready answers",
             ready=readiness.http(port, "/healthz/ready"),
             env=self.console_env(),
-            after=("web", "sidecar", *WORKERS),  # what it finds missing when it starts would be its first alerts
+            after=(
+                "web",
+                "sidecar",
+                "postgres-exporter",
+                "vector-exporter",
+                *WORKERS,
+            ),  # what it finds missing when it starts would be its first alerts
             timeout_s=90,
         )
 
@@ -243,13 +257,36 @@ class Plan:
         return Part(
             name="sidecar",
             command=(
-                *(sys.executable, "-m", "opsconsole_exporters.sidecar"),
-                *("--celery", "demo_app.celery:app", "--port", str(port)),
+                *(sys.executable, "-m", "opsconsole_exporters", "celery"),
+                *("--app", "demo_app.celery:app", "--port", str(port)),
             ),
             waits_for=f"http://{ports.HOST}:{port}/metrics answers",
             ready=readiness.http(port, "/metrics"),
             env=self._shop_env("shop-sidecar", metrics=self.data.celery_metrics),
             after=("valkey",),
+        )
+
+    def _exporters(self) -> list[Part]:
+        """What the database says of itself, and of the vectors in it."""
+        at = f"{ports.HOST}:{self.ports.postgres}"
+        dsn = f"postgresql://{postgres.USER}:{quote(self.data.secret('postgres'), safe='')}@{at}/{postgres.USER}"
+        expected = ("--expect", "shop_product.embedding=cosine")
+        return [
+            self._exporter("postgres", self.ports.postgres_exporter, {"OPSCONSOLE_POSTGRES_DSN_SHOP": dsn}),
+            self._exporter("vector", self.ports.vector_exporter, {"OPSCONSOLE_VECTOR_DSN_SHOP": dsn}, *expected),
+        ]
+
+    def _exporter(self, subject: str, port: int, env: dict[str, str], *arguments: str) -> Part:
+        return Part(
+            name=f"{subject}-exporter",
+            command=(
+                *(sys.executable, "-m", "opsconsole_exporters", subject, "--port", str(port)),
+                *arguments,
+            ),
+            waits_for=f"http://{ports.HOST}:{port}/metrics answers",
+            ready=readiness.http(port, "/metrics"),
+            env=_inherited() | env | {"OTEL_SERVICE_NAME": f"shop-{subject}"},
+            after=("prepare-shop",),
         )
 
     def _traffic(self) -> Part:

@@ -109,9 +109,9 @@ def test_prometheus_loads_every_generated_rule_and_evaluates_it_without_error(
 def test_prometheus_scrapes_every_target_of_the_demo(prometheus: str, eventually: Callable[..., Any]) -> None:
     def up() -> bool:
         targets = ask(prometheus, "targets")["activeTargets"]
-        return len(targets) == 2 and all(target["health"] == "up" for target in targets)
+        return len(targets) == 4 and all(target["health"] == "up" for target in targets)
 
-    eventually(up, 30, "both targets are up in Prometheus")
+    eventually(up, 30, "all four targets are up in Prometheus")
 
 
 def test_every_query_of_every_generated_panel_returns_data_there(

@@ -82,7 +82,7 @@ def test_a_visitor_can_buy_and_the_queues_finish_the_order(shop: Any, wait_until
         )
 
 
-def test_both_metrics_pages_tell_of_the_shop(shop: Any, wait_until: Wait) -> None:
+def test_every_metrics_page_tells_of_the_shop(shop: Any, wait_until: Wait) -> None:
     wait_until(
         lambda: shop.metric("shop-web", "django_http_responses_total_by_status_view_method_total") > 20, "visits"
     )
@@ -93,6 +93,18 @@ def test_both_metrics_pages_tell_of_the_shop(shop: Any, wait_until: Wait) -> Non
             lambda queue=queue: shop.metric("shop-celery", "celery_workers", f'queue="{queue}"') == 1,
             f"worker of {queue}",
         )
+    assert shop.metric("shop-postgres", "pg_settings_max_connections") == 60
+    assert shop.metric("shop-postgres", "pg_stat_activity_count", 'datname="shop"') > 0
+    assert shop.metric("shop-vectors", "opsconsole_vector_index_operator_right", 'table="shop_product"') == 1
+
+
+def test_pool_and_vector_searches_are_measured_in_the_shop(shop: Any) -> None:
+    name = "opsconsole_vector_search_duration_seconds_count"
+    before = shop.metric("shop-web", name, "product search")
+    assert shop.get("/search/?q=lamp").status_code == 200
+    assert shop.metric("shop-web", name, "product search") >= before + 1
+    assert shop.metric("shop-web", "db_client_connection_wait_time_seconds_count") > 0
+    assert shop.metric("shop-web", "db_client_connection_use_time_seconds_count") > 0
 
 
 def test_a_slow_database_makes_postgresql_itself_wait(

@@ -131,10 +131,11 @@ def test_the_console_is_told_all_it_needs_and_services_are_told_of_the_console(
     ).wait_until_up()
     url = f"http://127.0.0.1:{port}"
     targets = demo.run["targets"]
+    assert set(targets) == {"shop-web", "shop-celery", "shop-postgres", "shop-vectors"}
     told = json.loads((tmp_path / "data" / "console" / "environment.json").read_text())
     assert {name: value for name, value in told.items() if os.environ.get(name) != value} == {
         "OPSCONSOLE_PROFILE": "demo",
-        "OPSCONSOLE_TARGETS": f"shop-web={targets['shop-web']},shop-celery={targets['shop-celery']}",
+        "OPSCONSOLE_TARGETS": ",".join(f"{job}={url}" for job, url in targets.items()),
         "OPSCONSOLE_URL": url,
         "OPSCONSOLE_DATA_DIR": str(tmp_path / "data" / "console"),
         "OPSCONSOLE_API_TOKEN": "a token/with=signs",

@@ -167,8 +167,8 @@ class Launcher:
 
     def sidecar(self, *arguments: str, **environment: str) -> Process:
         port = free_port()
-        options = ("--celery", "watched.celery:app", "--port", str(port), *arguments)
-        process = self.run("-m", "opsconsole_exporters.sidecar", *options, port=port, **environment)
+        options = ("celery", "--app", "watched.celery:app", "--port", str(port), *arguments)
+        process = self.run("-m", "opsconsole_exporters", *options, port=port, **environment)
         wait_for("the sidecar", process.answers)
         return process
 

@@ -190,8 +190,8 @@ def test_the_sidecar_ends_cleanly_when_told_to(launch):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--celery", "no.such.module:app"], r"cannot import --celery no\.such\.module:app: ModuleNotFoundError"),
-        (["--celery", "watched.celery:nothing"], r"cannot import --celery watched\.celery:nothing"),
+        (["--app", "no.such.module:app"], r"cannot import --app no\.such\.module:app: ModuleNotFoundError"),
+        (["--app", "watched.celery:nothing"], r"cannot import --app watched\.celery:nothing"),
         (["--port", "{taken}"], r"cannot listen on 127\.0\.0\.1:\d+: Address already in use; see --host and --port"),
     ],
 )
@@ -199,7 +199,7 @@ def test_a_sidecar_that_cannot_start_says_why_in_one_line(launch, valkey, until,
     arguments = [argument.format(taken=valkey.port) for argument in arguments]
     if "--port" not in arguments:
         arguments += ["--port", "0"]
-    sidecar = launch.run("-m", "opsconsole_exporters.sidecar", *arguments)
+    sidecar = launch.run("-m", "opsconsole_exporters", "celery", *arguments)
     assert sidecar.popen.wait(60) == 1
     assert re.fullmatch(rf"opsconsole-exporter: {complaint}.*\n", sidecar.output), sidecar.output
 

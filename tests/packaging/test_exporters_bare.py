@@ -60,7 +60,7 @@ def run(python: Path, folder: Path, *command: str) -> subprocess.CompletedProces
 
 @pytest.mark.timeout(600)
 def test_the_exporters_bring_nothing_of_the_console(install, tmp_path):
-    python = install("django,celery")
+    python = install("django,celery,postgres")
     installed = distributions(python)
     assert installed.isdisjoint(HEAVY)
     assert {"django", "celery", "redis", "structlog", "prometheus-client"} <= installed
@@ -80,10 +80,11 @@ def test_without_extras_the_base_works_and_the_rest_says_what_to_install(install
     done = run(python, tmp_path, "-c", code)
     assert (done.returncode, json.loads(done.stdout)["service"]) == (0, "bare"), done.stderr
 
-    for module, extra in [("django", "django"), ("celery", "celery"), ("queues", "celery")]:
+    for module, extra in [("django", "django"), ("celery", "celery"), ("queues", "celery"), ("postgres", "postgres")]:
         done = run(python, tmp_path, "-c", f"import opsconsole_exporters.{module}")
         assert f"pip install 'opsconsole-exporters[{extra}]'" in done.stderr.splitlines()[-1]
 
-    done = run(python, tmp_path, "-m", "opsconsole_exporters.sidecar", "--celery", "x:y", "--port", "0")
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "pip install 'opsconsole-exporters[celery]'" in done.stderr
+    for command, extra in [(("celery", "--app", "x:y"), "celery"), (("postgres",), "postgres")]:
+        done = run(python, tmp_path, "-m", "opsconsole_exporters", *command, "--port", "0")
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert f"pip install 'opsconsole-exporters[{extra}]'" in done.stderr

@@ -8,6 +8,7 @@ from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
+from opsconsole_exporters.django import vector
 from pgvector.django import CosineDistance
 
 from ..embedding import embed
@@ -43,7 +44,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Product.objects.select_related("category"), slug=slug)
     ask(Partner.WAREHOUSE)
     near = CosineDistance("embedding", found.embedding)
-    similar = Product.objects.exclude(pk=found.pk).order_by(near)[:4]
+    similar = vector.search(Product.objects.exclude(pk=found.pk).order_by(near)[:4], "similar products")
     bought_with = Product.objects.filter(slug__in=cache.get(f"bought-with:{slug}") or [])
     return render(request, "shop/product.html", {"product": found, "similar": similar, "bought_with": bought_with})
 
@@ -63,4 +64,5 @@ def search(request: HttpRequest) -> HttpResponse:
     exact = list(Product.objects.filter(name__icontains=question)[:12]) if question else []
     near = CosineDistance("embedding", embed(question))
     others = Product.objects.exclude(pk__in=[found.pk for found in exact]).order_by(near)[: 12 - len(exact)]
-    return render(request, "shop/search.html", {"question": question, "products": [*exact, *others]})
+    nearest = vector.search(others, "product search")
+    return render(request, "shop/search.html", {"question": question, "products": [*exact, *nearest]})

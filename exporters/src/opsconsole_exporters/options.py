@@ -6,6 +6,8 @@ import os
 import sys
 from dataclasses import dataclass
 
+from opsconsole_exporters.log import log
+
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -16,6 +18,7 @@ class Options:
     ``metrics_token`` empty means that ``/metrics`` asks for no token.
     ``queues`` says whether a web process answers for the queues too; off because the sidecar does, and two answers
     for one queue add up to a wrong sum.
+    ``recall_ratio``: the share of vector searches that are checked against an exact one, 0 to 1.
     """
 
     enabled: bool = True
@@ -24,6 +27,7 @@ class Options:
     queues: bool = False
     logs: bool = True
     log_level: str = "INFO"
+    recall_ratio: float = 0.01
 
     @classmethod
     def read(cls) -> Options:
@@ -34,6 +38,7 @@ class Options:
             queues=_switch("OPSCONSOLE_METRICS_QUEUES", default=False),
             logs=_switch("OPSCONSOLE_LOGS", default=True),
             log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
+            recall_ratio=_ratio("OPSCONSOLE_VECTOR_RECALL_RATIO", 0.01),
         )
 
 
@@ -60,3 +65,15 @@ def _text(name: str, default: str) -> str:
 def _switch(name: str, *, default: bool) -> bool:
     value = os.environ[name] if name in os.environ else _setting(name)
     return default if value is None else str(value).strip().lower() not in _OFF
+
+
+def _ratio(name: str, default: float) -> float:
+    text = _text(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if 0 <= value <= 1:
+        return value
+    log.warning(f"{name} is {text!r}, which is no number from 0 to 1: it counts as {default}")
+    return default

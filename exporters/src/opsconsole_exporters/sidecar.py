@@ -1,6 +1,7 @@
-"""``opsconsole-exporter``: serves ``/metrics`` beside Celery workers, which have no web server of their own.
+"""``opsconsole-exporter``: serves ``/metrics`` for what has no web server of its own, or lives outside the service.
 
-It answers when every worker has stopped, which is when the age of the oldest message matters.
+A sub-command for each: Celery workers, PgBouncer, PostgreSQL, and the vector columns of a database.  It answers when what
+it watches has stopped, which is when its page matters.
 """
 
 from __future__ import annotations
@@ -9,19 +10,28 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 from opsconsole_exporters import __version__
+from opsconsole_exporters.multiprocess import VARIABLE
+from opsconsole_exporters.server import Server
 
 if TYPE_CHECKING:
     from celery import Celery
     from prometheus_client.registry import Collector
 
+    from opsconsole_exporters.postgres.collector import Subject
+
 PROGRAM = "opsconsole-exporter"
+BEARER_NOTE = "OPSCONSOLE_METRICS_TOKEN, if set, is the bearer token that a scraper must send."
+
+# A port each, so that all can run on one machine as they are; those of PgBouncer and PostgreSQL are the ones their
+# well-known exporters have.
+PORTS = {"celery": 9101, "pgbouncer": 9127, "postgres": 9187, "vector": 9102}
+
+Make = Callable[[argparse.Namespace], "Sequence[Collector]"]
 
 
 class SidecarError(Exception):
@@ -32,27 +42,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C.  Exits 0 then, 1 if it cannot start, 2 for a wrong command line."""
     arguments = _parser().parse_args(argv)
     try:
-        serve(arguments.host, arguments.port, arguments.multiproc_dir, arguments.celery)
+        serve(arguments)
     except SidecarError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return 1
     return 0
 
 
-def serve(host: str, port: int, multiproc_dir: Path | None, celery: str | None) -> None:
+def serve(arguments: argparse.Namespace) -> None:
     """Listen first, so that a port in use is told before anything is imported."""
-    if multiproc_dir is None and celery is None:
-        raise SidecarError("nothing to serve: set PROMETHEUS_MULTIPROC_DIR, or give --celery module:app, or both")
-    if multiproc_dir is not None:
-        # prometheus-client reads it when it is first imported, which the imports below do.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(multiproc_dir)
+    host, make = arguments.host, arguments.make
+    _choose_directory(arguments)
     try:
-        server = Server((host, port), Handler)
+        server = Server(host, arguments.port)
     except OSError as error:
-        raise SidecarError(f"cannot listen on {host}:{port}: {error.strerror}; see --host and --port") from error
+        raise SidecarError(
+            f"cannot listen on {host}:{arguments.port}: {error.strerror}; see --host and --port"
+        ) from error
     with server:
-        server.prepare(celery)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        _prepare(server, make, arguments)
+        signal.signal(signal.SIGTERM, _stop)
         sys.stdout.write(f"{PROGRAM} serves http://{host}:{server.server_port}/metrics\n")
         sys.stdout.flush()
         try:
@@ -61,63 +70,38 @@ def serve(host: str, port: int, multiproc_dir: Path | None, celery: str | None) 
             return
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    collectors: tuple[Collector, ...] = ()
-    token = ""
+def celery(arguments: argparse.Namespace) -> Sequence[Collector]:
+    if arguments.app is None:
+        return ()
+    app = load_app(arguments.app)
+    from opsconsole_exporters.queues import QueueCollector, QueueSampler
 
-    def prepare(self, celery: str | None) -> None:
-        """Import what the pages need; the first scrape should not pay for it."""
-        from opsconsole_exporters import multiprocess
-        from opsconsole_exporters.options import Options
-        from opsconsole_exporters.service import service_name
-
-        try:
-            multiprocess.prepare()
-        except OSError as error:
-            raise SidecarError(f"cannot create {multiprocess.directory()}: {error.strerror}") from error
-        if celery is not None:
-            app = load_app(celery)
-            from opsconsole_exporters.queues import QueueCollector, QueueSampler
-
-            self.collectors = (QueueCollector(QueueSampler(app)),)
-        options = Options.read()
-        self.token = options.metrics_token
-        if options.logs:
-            from opsconsole_exporters.logs import configure_logging
-
-            configure_logging(service_name(fallback=PROGRAM))
+    return (QueueCollector(QueueSampler(app)),)
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-    server_version = PROGRAM
-    # A scraper keeps its connection; without a limit one that vanished would keep a thread.
-    protocol_version = "HTTP/1.1"
-    timeout = 60
+def pgbouncer(_: argparse.Namespace) -> Sequence[Collector]:
+    _need_psycopg("pgbouncer")
+    from opsconsole_exporters.postgres.pgbouncer import SUBJECT
 
-    def do_GET(self) -> None:
-        from opsconsole_exporters import exposition
+    return _servers(SUBJECT, "OPSCONSOLE_PGBOUNCER_DSN")
 
-        if self.path.partition("?")[0] != "/metrics":
-            self._answer(HTTPStatus.NOT_FOUND, b"see /metrics\n")
-        elif not exposition.authorized(self.server.token, self.headers.get("Authorization", "")):
-            self._answer(HTTPStatus.UNAUTHORIZED, b"a bearer token is needed\n")
-        else:
-            page = exposition.render(self.headers.get("Accept", ""), self.server.collectors)
-            self._answer(HTTPStatus.OK, page.body, page.content_type)
 
-    def _answer(self, status: HTTPStatus, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        if status is HTTPStatus.UNAUTHORIZED:
-            self.send_header("WWW-Authenticate", "Bearer")
-        self.end_headers()
-        self.wfile.write(body)
+def postgres(_: argparse.Namespace) -> Sequence[Collector]:
+    _need_psycopg("postgres")
+    from opsconsole_exporters.postgres.server import SUBJECT
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Nothing: a line for every scrape helps nobody."""
+    return _servers(SUBJECT, "OPSCONSOLE_POSTGRES_DSN")
+
+
+def vector(arguments: argparse.Namespace) -> Sequence[Collector]:
+    _need_psycopg("vector")
+    from opsconsole_exporters.postgres.vector import Expectation, subject
+
+    try:
+        expectations = tuple(Expectation.parse(text) for text in arguments.expect)
+    except ValueError as error:
+        raise SidecarError(f"--expect: {error}") from None
+    return _servers(subject(expectations), "OPSCONSOLE_VECTOR_DSN")
 
 
 def load_app(name: str) -> Celery:
@@ -126,12 +110,64 @@ def load_app(name: str) -> Celery:
     try:
         from celery.app.utils import find_app
     except ImportError as error:
-        raise SidecarError("--celery needs celery; pip install 'opsconsole-exporters[celery]'") from error
+        raise SidecarError("celery --app needs celery; pip install 'opsconsole-exporters[celery]'") from error
     try:
         return find_app(name)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        raise SidecarError(f"cannot import --celery {name}: {reason}") from error
+        raise SidecarError(f"cannot import --app {name}: {reason}") from error
+
+
+def _servers(subject: Subject, variable: str) -> Sequence[Collector]:
+    from opsconsole_exporters.postgres.collector import ServerCollector
+    from opsconsole_exporters.postgres.target import TargetError, targets
+
+    try:
+        return (ServerCollector(subject, targets(os.environ, variable)),)
+    except TargetError as error:
+        raise SidecarError(str(error)) from None
+
+
+def _need_psycopg(command: str) -> None:
+    try:
+        import opsconsole_exporters.postgres  # noqa: F401 - says itself what is missing
+    except ImportError as error:
+        raise SidecarError(f"{command} needs psycopg; pip install 'opsconsole-exporters[postgres]'") from error
+
+
+def _choose_directory(arguments: argparse.Namespace) -> None:
+    """Settle whose metrics the page has beside those of the collectors."""
+    if arguments.command != "celery":
+        # A server's exporter has nothing to do with the processes of a service, even if it inherits their environment.
+        os.environ.pop(VARIABLE, None)
+    elif arguments.multiproc_dir is not None:
+        # prometheus-client reads it when it is first imported, which happens after this.
+        os.environ[VARIABLE] = str(arguments.multiproc_dir)
+    elif arguments.app is None:
+        raise SidecarError(f"nothing to serve: set {VARIABLE}, or give --app module:app, or both")
+
+
+def _prepare(server: Server, make: Make, arguments: argparse.Namespace) -> None:
+    """Import what the pages need; the first scrape should not pay for it."""
+    from opsconsole_exporters import multiprocess
+    from opsconsole_exporters.options import Options
+    from opsconsole_exporters.service import service_name
+
+    try:
+        multiprocess.prepare()
+    except OSError as error:
+        raise SidecarError(f"cannot create {multiprocess.directory()}: {error.strerror}") from error
+    options = Options.read()
+    server.token = options.metrics_token
+    server.collectors = make(arguments)
+    if options.logs:
+        from opsconsole_exporters.logs import configure_logging
+
+        configure_logging(service_name(fallback=PROGRAM))
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit(0)
 
 
 def _port(text: str) -> int:
@@ -143,24 +179,64 @@ def _port(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Serve /metrics for Celery workers: their tasks, and the length, age and workers of each queue.",
-        epilog="OPSCONSOLE_METRICS_TOKEN, if set, is the bearer token that a scraper must send.",
+        description="Serve /metrics for what has no web server of its own, or lives outside the service.",
+        epilog=f"{PROGRAM} COMMAND --help says more.  {BEARER_NOTE}",
     )
-    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    parser.add_argument("--port", type=_port, default=9101, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--celery", metavar="MODULE:APP", help="Celery app whose queues to watch, for example shop.celery:app"
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_celery(commands)
+    _add_server(commands, "pgbouncer", pgbouncer, "PgBouncer: its pools, clients, queues and limits", "pgbouncer")
+    _add_server(commands, "postgres", postgres, "PostgreSQL: connections, locks, databases, slow statements", "shop")
+    command = _add_server(commands, "vector", vector, "pgvector: vector columns, their indexes and tables", "shop")
+    command.add_argument(
+        "--expect",
+        metavar="TABLE.COLUMN=DISTANCE",
+        action="append",
+        default=[],
+        help="the distance by which a column is searched (l2, cosine, ip, l1, hamming, jaccard); may be repeated",
     )
-    parser.add_argument(
+    return parser
+
+
+def _add_celery(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Celery workers: their tasks, and the length, age and workers of each queue"
+    command = commands.add_parser("celery", help=text, description=f"Serve /metrics for {text}.", epilog=BEARER_NOTE)
+    shared = os.environ.get(VARIABLE)
+    command.add_argument(
+        "-A", "--app", metavar="MODULE:APP", help="Celery app whose queues to watch, for example shop.celery:app"
+    )
+    command.add_argument(
         "--multiproc-dir",
         metavar="DIR",
         type=Path,
         default=Path(shared) if shared else None,
-        help="directory that the workers share for their metrics (default: PROMETHEUS_MULTIPROC_DIR)",
+        help=f"directory that the workers share for their metrics (default: {VARIABLE})",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser
+    _add_address(command, "celery", celery)
+
+
+def _add_server(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, make: Make, text: str, database: str
+) -> argparse.ArgumentParser:
+    variable = f"OPSCONSOLE_{name.upper()}_DSN"
+    command = commands.add_parser(
+        name,
+        help=text,
+        description=f"Serve /metrics for {text}.",
+        epilog=(
+            f"{variable} says whom to ask, for example postgresql://monitor:secret@127.0.0.1:5432/{database}; "
+            f'{variable}_NAME adds another one, labelled server="name".  There is no option for it, because '
+            f"everybody can read command lines.  {BEARER_NOTE}"
+        ),
+    )
+    _add_address(command, name, make)
+    return command
+
+
+def _add_address(command: argparse.ArgumentParser, name: str, make: Make) -> None:
+    command.add_argument("--port", type=_port, default=PORTS[name], help="port to listen on (default: %(default)s)")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.set_defaults(make=make)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ is a line of ``CATALOG``.
 
 from __future__ import annotations
 
-from . import celery, database, exporter, http, pools
+from . import celery, database, exporter, http, pgbouncer, pools, postgres, vector
 from .metric import Kind, Metric
 
 __all__ = ["CATALOG", "Kind", "Metric"]
@@ -15,6 +15,9 @@ CATALOG: tuple[Metric, ...] = (
     *http.METRICS,
     *database.METRICS,
     *pools.METRICS,
+    *pgbouncer.METRICS,
+    *postgres.METRICS,
+    *vector.METRICS,
     *celery.METRICS,
     *exporter.METRICS,
 )

@@ -11,4 +11,14 @@ COLLECTOR_ERRORS = Metric(
     "Scrapes in which a collector could not read its source, for example a broker that is down.",
 )
 
-METRICS = (COLLECTOR_ERRORS,)
+ROWS_LEFT_OUT = Metric(
+    "opsconsole_exporter_rows_left_out",
+    Kind.GAUGE,
+    ("server", "table"),
+    "Rows of a server's table beyond the most that are exposed; 0 when all are.",
+)
+
+METRICS = (
+    COLLECTOR_ERRORS,
+    ROWS_LEFT_OUT,
+)

@@ -1,67 +1,68 @@
-"""Gauges of psycopg's connection pools (Django's ``OPTIONS={"pool": …}``), sampled once a second in every process.
-
-``get_stats()`` only: ``pop_stats()`` would reset the counters for whoever else reads them.
-"""
+"""Django's connections: its pools (``OPTIONS={"pool": …}``), and without a pool each connection as it is opened."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+import functools
+from time import perf_counter
+from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from opsconsole_exporters import metrics, workerprocess
-from opsconsole_exporters.catalog.pools import POOL_CONNECTIONS, POOL_MAX, POOL_PENDING, POOL_TIMEOUTS
+from opsconsole_exporters.catalog.pools import CONNECTION_CREATE, CONNECTION_CREATE_ERRORS
+from opsconsole_exporters.pools import watch_found
 from opsconsole_exporters.shield import shield
 
-INTERVAL_S = 1.0
-
-
-class PoolGauges:
-    """One pool of one process as metrics.  ``update`` takes psycopg_pool's statistics; a key that is absent is 0."""
-
-    def __init__(self, alias: str) -> None:
-        self._idle = metrics.gauge(POOL_CONNECTIONS).labels(alias, "idle")
-        self._used = metrics.gauge(POOL_CONNECTIONS).labels(alias, "used")
-        self._max = metrics.gauge(POOL_MAX).labels(alias)
-        self._pending = metrics.gauge(POOL_PENDING).labels(alias)
-        self._timeouts = metrics.counter(POOL_TIMEOUTS).labels(alias)
-        self._errors_seen = 0
-
-    def update(self, stats: Mapping[str, int]) -> None:
-        idle = stats.get("pool_available", 0)
-        self._idle.set(idle)
-        self._used.set(max(0, stats.get("pool_size", 0) - idle))
-        self._max.set(stats.get("pool_max", 0))
-        self._pending.set(stats.get("requests_waiting", 0))
-        errors = stats.get("requests_errors", 0)
-        # Fewer than before means a new pool, which counts from 0.
-        self._timeouts.inc(errors - self._errors_seen if errors >= self._errors_seen else errors)
-        self._errors_seen = errors
+_PART = "connection metrics"
 
 
 def observe_pools() -> None:
-    """Start sampling in every process that works, if a database has a pool."""
+    """Watch the pools in every process that works, and time the connections of databases that have none."""
     if pooled_aliases():
-        workerprocess.on_start("connection pool metrics", _start)
+        workerprocess.on_start("connection pool metrics", _watch)
+    if len(pooled_aliases()) < len(connections.settings):
+        time_opening()
 
 
 def pooled_aliases() -> list[str]:
-    return [alias for alias, settings in connections.settings.items() if settings.get("OPTIONS", {}).get("pool")]
+    return [alias for alias, settings in connections.settings.items() if _pooled(settings)]
 
 
-def _start() -> None:
-    threading.Thread(target=_sample_for_ever, name="opsconsole-pools", daemon=True).start()
+def time_opening() -> None:
+    """Put a clock around ``connect()`` of all engines; Django's signal comes after it, and not when it fails."""
+    connect = BaseDatabaseWrapper.connect
+    if hasattr(connect, "_opsconsole_times"):
+        return
+
+    @functools.wraps(connect)
+    def timed_connect(self: BaseDatabaseWrapper) -> None:
+        if _pooled(self.settings_dict):
+            connect(self)
+            return
+        started = perf_counter()
+        try:
+            connect(self)
+        except Exception:
+            with shield(_PART):
+                metrics.counter(CONNECTION_CREATE_ERRORS).labels(self.alias).inc()
+            raise
+        with shield(_PART):
+            metrics.histogram(CONNECTION_CREATE).labels(self.alias).observe(perf_counter() - started)
+
+    timed_connect._opsconsole_times = True  # type: ignore[attr-defined]  # noqa: SLF001 - our own mark
+    BaseDatabaseWrapper.connect = timed_connect  # type: ignore[method-assign]
 
 
-def _sample_for_ever() -> None:
-    pause = threading.Event()
-    gauges = {}
-    with shield("connection pool metrics"):
-        gauges = {alias: PoolGauges(alias) for alias in pooled_aliases()}
-    while gauges:
-        with shield("connection pool metrics"):
-            for alias, gauge in gauges.items():
-                # The pool belongs to the process: this thread's connection object, never connected, leads to it.
-                gauge.update(connections[alias].pool.get_stats())  # type: ignore[attr-defined]
-        pause.wait(INTERVAL_S)
+def _watch() -> None:
+    for alias in pooled_aliases():
+        # The pool belongs to the process: whichever thread asks, its own connection object leads to it.
+        watch_found(functools.partial(_pool, alias), alias)
+
+
+def _pool(alias: str) -> Any:
+    return connections[alias].pool  # type: ignore[attr-defined]
+
+
+def _pooled(settings: dict[str, Any]) -> bool:
+    return bool(settings.get("OPTIONS", {}).get("pool"))
