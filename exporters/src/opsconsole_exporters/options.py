@@ -24,6 +24,7 @@ class Options:
     queues: bool = False
     logs: bool = True
     log_level: str = "INFO"
+    llm: bool = True
 
     @classmethod
     def read(cls) -> Options:
@@ -34,6 +35,7 @@ class Options:
             queues=_switch("OPSCONSOLE_METRICS_QUEUES", default=False),
             logs=_switch("OPSCONSOLE_LOGS", default=True),
             log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
+            llm=_switch("OPSCONSOLE_LLM", default=True),
         )
 
 

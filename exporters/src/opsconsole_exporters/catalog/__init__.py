@@ -6,7 +6,7 @@ is a line of ``CATALOG``.
 
 from __future__ import annotations
 
-from . import celery, database, exporter, http, pools
+from . import celery, database, exporter, http, llm, models, pools
 from .metric import Kind, Metric
 
 __all__ = ["CATALOG", "Kind", "Metric"]
@@ -16,5 +16,7 @@ CATALOG: tuple[Metric, ...] = (
     *database.METRICS,
     *pools.METRICS,
     *celery.METRICS,
+    *llm.METRICS,
+    *models.METRICS,
     *exporter.METRICS,
 )
