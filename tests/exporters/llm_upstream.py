@@ -34,7 +34,7 @@ class Upstream(BaseHTTPRequestHandler):
             status, _, code = self.model.partition("status-")[2].partition("-")
             self._json({"error": {"message": "no", "type": "error", "code": code}}, int(status))
         elif self.path.endswith("/embeddings"):
-            vector = [0.5] * 60_000 if "large" in self.model else [0.5]
+            vector = [0.12345678901234567] * 12_000 if "large" in self.model else [0.5]
             usage = {"prompt_tokens": 8, "total_tokens": 8}
             self._json(
                 {

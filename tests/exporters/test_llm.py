@@ -56,7 +56,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(call_module.trace, "get_tracer", lambda name: provider.get_tracer(name))
+    monkeypatch.setattr(call_module.trace, "get_tracer", provider.get_tracer)
     return exporter
 
 
