@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -122,17 +123,17 @@ class ServedModel:
         metrics.gauge(ML_REFERENCE_ROWS).labels(*who).set(reference.rows)
         self._scores = _Bins(
             reference.scores,
-            bins=lambda name: metrics.counter(ML_BINS).labels(*who, name),
-            expected=lambda name: metrics.gauge(ML_REFERENCE_BINS).labels(*who, name),
-            below=lambda edge: metrics.counter(ML_CUMULATIVE).labels(*who, edge),
+            bins=partial(metrics.counter(ML_BINS).labels, *who),
+            expected=partial(metrics.gauge(ML_REFERENCE_BINS).labels, *who),
+            below=partial(metrics.counter(ML_CUMULATIVE).labels, *who),
         )
         for edge, share in zip(reference.scores.edges, reference.scores.cumulative, strict=True):
             metrics.gauge(ML_REFERENCE_CUMULATIVE).labels(*who, f"{edge:g}").set(share)
         for feature, distribution in reference.features.items():
             self._features[feature] = _Bins(
                 distribution,
-                bins=lambda name, of=feature: metrics.counter(ML_FEATURE_BINS).labels(*who, of, name),
-                expected=lambda name, of=feature: metrics.gauge(ML_REFERENCE_FEATURE_BINS).labels(*who, of, name),
+                bins=partial(metrics.counter(ML_FEATURE_BINS).labels, *who, feature),
+                expected=partial(metrics.gauge(ML_REFERENCE_FEATURE_BINS).labels, *who, feature),
             )
 
 
