@@ -128,6 +128,16 @@ def test_every_bin_and_every_outcome_is_there_before_the_first_prediction(tmp_pa
     assert value("fresh", names.ML_REFERENCE_ROWS) == 101
 
 
+def test_a_score_that_is_no_number_lies_above_all_others_and_makes_no_reference(tmp_path: Path) -> None:
+    file = tmp_path / "reference.json"
+    write_reference(file, [0.1, 0.5, 0.9])
+    with ServedModel("nan", "v1", reference=file).prediction() as prediction:
+        prediction.scores = [math.nan]
+    assert value("nan", names.ML_BINS, bin=">0.9") == 1
+    with pytest.raises(ValueError, match="not a finite number"):
+        write_reference(file, [0.1, math.nan])
+
+
 def test_outcomes_are_told_apart_and_exceptions_go_on() -> None:
     served = ServedModel("plain", "v2")
     with served.prediction() as prediction:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,9 +40,13 @@ class Distribution:
     cumulative: tuple[float, ...] = ()
 
     def place(self, value: object) -> int:
-        """The index of the bin of a value; a class that the reference has not is ``other``, the last."""
+        """The index of the bin of a value; the last one for a class that the reference has not, and for NaN.
+
+        A model that begins to answer NaN shall be seen to drift, upwards.
+        """
         if self.edges:
-            return bisect_left(self.edges, float(value))  # type: ignore[arg-type]
+            number = float(value)  # type: ignore[arg-type]
+            return len(self.edges) if math.isnan(number) else bisect_left(self.edges, number)
         name = str(value)
         return self.bins.index(name) if name in self.bins else len(self.bins) - 1
 
@@ -104,7 +109,7 @@ def _describe(what: str, values: Sequence[Any]) -> dict[str, Any]:
         kept[OTHER] = kept.get(OTHER, 0) + sum(counts.values()) - sum(kept.values())
         return {"bins": list(kept), "ratios": _shares(kept.values(), len(values))}
     ordered = sorted(float(value) for value in values)
-    if ordered[0] != ordered[0] or ordered[-1] in {float("inf"), float("-inf")}:
+    if not all(math.isfinite(value) for value in ordered):
         raise ValueError(f"{what}: a value is not a finite number")
     last = len(ordered) - 1
     # The lowest edge ends the bin of what is below the reference; equal deciles (many equal scores) are one edge.
