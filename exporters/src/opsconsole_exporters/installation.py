@@ -26,6 +26,8 @@ def install(given_name: str | None, celery_app: Celery | None) -> None:
     if options.logs and not django_settings_pending():
         once("logs", lambda: _logs(service))
     once("traces", lambda: _traces(service))
+    if options.llm:
+        once("LLM metrics", _llm)
     if celery_app is not None:
         once("Celery", lambda: _celery(celery_app, service))
 
@@ -52,6 +54,12 @@ def _traces(service: str) -> None:
     if tracing.enabled():
         tracing.install_provider(service)
         tracing.instrument_psycopg()
+
+
+def _llm() -> None:
+    from opsconsole_exporters.llm import instrument_httpx
+
+    instrument_httpx()
 
 
 def _celery(app: Celery, service: str) -> None:

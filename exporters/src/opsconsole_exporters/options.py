@@ -28,6 +28,7 @@ class Options:
     logs: bool = True
     log_level: str = "INFO"
     recall_ratio: float = 0.01
+    llm: bool = True
 
     @classmethod
     def read(cls) -> Options:
@@ -39,6 +40,7 @@ class Options:
             logs=_switch("OPSCONSOLE_LOGS", default=True),
             log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
             recall_ratio=_ratio("OPSCONSOLE_VECTOR_RECALL_RATIO", 0.01),
+            llm=_switch("OPSCONSOLE_LLM", default=True),
         )
 
 

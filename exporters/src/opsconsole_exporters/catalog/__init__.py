@@ -6,7 +6,7 @@ is a line of ``CATALOG``.
 
 from __future__ import annotations
 
-from . import celery, database, exporter, http, pgbouncer, pools, postgres, vector
+from . import celery, database, exporter, http, llm, models, pgbouncer, pools, postgres, vector
 from .metric import Kind, Metric
 
 __all__ = ["CATALOG", "Kind", "Metric"]
@@ -19,5 +19,7 @@ CATALOG: tuple[Metric, ...] = (
     *postgres.METRICS,
     *vector.METRICS,
     *celery.METRICS,
+    *llm.METRICS,
+    *models.METRICS,
     *exporter.METRICS,
 )
