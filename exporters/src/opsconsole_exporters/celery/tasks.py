@@ -7,6 +7,7 @@ from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals, states
+from celery.exceptions import Reject
 
 from opsconsole_exporters import metrics
 from opsconsole_exporters.catalog.celery import (
@@ -87,8 +88,8 @@ class TaskObserver:
 
         Then the worker's main process reports it, as the dead one cannot.
         """
-        if sender.request.is_eager:
-            return
+        if sender.request.is_eager or isinstance(exception, Reject):
+            return  # the worker calls a rejected task a failure too; here it has a state of its own
         queue = self.queue_of(sender.request)
         metrics.counter(CELERY_FAILURES).labels(sender.name, queue, type(exception).__name__).inc()
         if isinstance(exception, WorkerLostError | TimeLimitExceeded):
