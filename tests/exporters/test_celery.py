@@ -13,9 +13,13 @@ import time
 import pytest
 import redis
 from opsconsole_exporters.catalog.celery import (
+    CELERY_FAILURES,
+    CELERY_PROCESSES,
     CELERY_QUEUE_LENGTH,
     CELERY_QUEUE_OLDEST,
+    CELERY_QUEUE_UNACKED,
     CELERY_RUNTIME,
+    CELERY_STARTED,
     CELERY_TASKS,
     CELERY_WAIT,
     CELERY_WORKERS,
@@ -62,6 +66,9 @@ def test_every_task_is_counted_once_whichever_child_ran_it(launch, publish, unti
     assert (count("reject", "rejected"), count("reject", "failed")) == (2, None)
     assert count("ignore", "ignored") == 2
     assert ended.sum(CELERY_RUNTIME.count) == ended.sum(CELERY_WAIT.count) == 54
+    assert ended.sum(CELERY_STARTED) == 54
+    failures = {"task": name + "fail", "queue": "fast", "exception": "ValueError"}
+    assert ended.value(CELERY_FAILURES, **failures) == ended.sum(CELERY_FAILURES) == 4
     assert ended.sum(CELERY_WAIT.sum) < 54 * 60
     assert "pid" not in ended.label_names()
 
@@ -74,6 +81,28 @@ def test_a_task_whose_process_was_killed_is_counted_as_failed(launch, publish, u
         "the lost task",
         lambda: sidecar.scrape().value(CELERY_TASKS, task="watched.tasks.die", queue="fast", state="failed") == 1,
     )
+
+
+def test_a_stalled_a_slow_and_an_empty_queue_look_different(launch, publish, until):
+    """Stalled: it ages and nothing starts.  Slow: it ages, and workers hold messages.  Empty: no length, no age."""
+    sidecar = launch.sidecar()
+    launch.worker("--prefetch-multiplier", "1", queues="slow,empty")
+    publish("rest", 8, "(600,)", queue="slow")
+    publish("add", 8, "(1, 2)", queue="fast")
+
+    def seen(queue: str) -> tuple[bool, bool, float | None, float | None, float]:
+        page = sidecar.scrape()
+        return (
+            (page.value(CELERY_QUEUE_LENGTH, queue=queue) or 0) > 0,
+            (page.value(CELERY_QUEUE_OLDEST, queue=queue) or 0) > 0,
+            page.value(CELERY_QUEUE_UNACKED, queue=queue),
+            page.value(CELERY_PROCESSES, queue=queue),
+            page.sum(CELERY_STARTED, queue=queue),
+        )
+
+    until("the slow queue", lambda: seen("slow") == (True, True, 2, 2, 2))
+    until("the stalled queue", lambda: seen("fast") == (True, True, 0, 0, 0))
+    until("the empty queue", lambda: seen("empty") == (False, False, 0, 2, 0))
 
 
 def test_the_length_of_a_queue_is_that_of_all_its_priorities(launch, publish, until):
@@ -162,7 +191,8 @@ def test_a_broker_that_is_down_leaves_the_rest_of_the_page(launch, until, publis
         "the gauges to go",
         lambda: str(CELERY_QUEUE_LENGTH) not in (page := sidecar.scrape()).names() and page,
     )
-    assert gone.names().isdisjoint({str(CELERY_QUEUE_OLDEST), str(CELERY_WORKERS)})
+    absent = (CELERY_QUEUE_OLDEST, CELERY_WORKERS, CELERY_PROCESSES, CELERY_QUEUE_UNACKED)
+    assert gone.names().isdisjoint(map(str, absent))
     assert gone.sum(CELERY_TASKS) == 3
     assert gone.value(COLLECTOR_ERRORS, collector="queues") >= 1
     assert sidecar.output.count("cannot be asked for its queues") == 1

@@ -9,6 +9,7 @@ import pytest
 import redis
 from celery import Celery
 from kombu import Queue as KombuQueue
+from opsconsole_exporters import queues
 from opsconsole_exporters.celery import heartbeat, stamp
 from opsconsole_exporters.celery.broker import UnsupportedBrokerError, connect
 from opsconsole_exporters.queues import FirstSeen, Queue, QueueCollector, QueueSampler, Tail, tail_of
@@ -112,6 +113,35 @@ def test_a_heartbeat_counts_for_the_queues_it_names_until_it_is_erased(app, brok
     assert {name: queue.workers for name, queue in sampled(app).items()} == {"fast": 1, "slow": 2, "extra": 1}
     heartbeat.erase(broker, "w2@host")
     assert {name: queue.workers for name, queue in sampled(app).items()} == {"fast": 1, "slow": 1, "extra": 0}
+
+
+def test_the_processes_of_all_its_workers_are_those_of_a_queue(app, broker, sampled):
+    heartbeat.write(broker, "w1@host", ["fast", "slow"], now=1000, processes=4)
+    heartbeat.write(broker, "w2@host", ["slow"], now=1000, processes=2)
+    assert {name: queue.processes for name, queue in sampled(app).items()} == {"fast": 4, "slow": 6}
+
+
+def test_a_heartbeat_of_an_earlier_version_counts_while_a_service_is_deployed(app, broker, sampled):
+    heartbeat.write(broker, "old@host", ["fast"], now=1000)
+    broker.client.set("opsconsole:worker:old@host", '["fast"]')
+    assert sampled(app)["fast"].workers == 1
+
+
+def test_a_message_that_a_consumer_holds_is_unacked_and_no_longer_waits(make_app, sampled):
+    app = make_app(global_keyprefix="shop:")
+    app.send_task("anything", queue="slow")
+    app.send_task("anything", queue="slow")
+    with app.connection_for_read() as connection:
+        held = connection.channel().basic_get("slow")
+        slow = sampled(app)["slow"]
+        assert held is not None
+        assert (slow.length, slow.unacked) == (1, 1)
+
+
+def test_more_held_messages_than_we_read_are_unknown_and_not_zero(app, broker, sampled, monkeypatch):
+    monkeypatch.setattr(queues, "UNACKED_READ", 1)
+    broker.client.hset("unacked", mapping={"a": '[{}, "", "fast"]', "b": '[{}, "", "fast"]'})
+    assert sampled(app)["fast"].unacked is None
 
 
 def test_a_heartbeat_expires_by_the_brokers_clock_and_its_name_is_forgotten_within_a_day(broker):

@@ -13,7 +13,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from opsconsole_exporters import multiprocess
+from opsconsole_exporters import compaction, multiprocess
+from opsconsole_exporters.shield import shield
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,13 @@ class SharedFiles(MultiProcessCollector):
 
     def collect(self) -> Iterable[Family]:
         multiprocess.drop_dead_gauges()
-        # A file is empty for an instant after its process has created it; reading it then would fail the scrape.
-        files = [str(file) for file in self._directory.glob("*.db") if _size(file)]
-        families: Iterable[Family] = self.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
-        return families
+        with shield("merging of dead processes' files"):
+            compaction.compact(self._directory)
+        with compaction.reading(self._directory):
+            # A file is empty for an instant after its process has created it; reading it then would fail the scrape.
+            files = [str(file) for file in self._directory.glob("*.db") if _size(file)]
+            families: Iterable[Family] = self.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
+            return families
 
 
 def render(accept: str, collectors: Iterable[Collector] = ()) -> Page:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,24 +27,37 @@ from prometheus_client.registry import Collector
 
 from opsconsole_exporters import metrics
 from opsconsole_exporters.catalog import Metric
-from opsconsole_exporters.catalog.celery import CELERY_QUEUE_LENGTH, CELERY_QUEUE_OLDEST, CELERY_WORKERS
+from opsconsole_exporters.catalog.celery import (
+    CELERY_PROCESSES,
+    CELERY_QUEUE_LENGTH,
+    CELERY_QUEUE_OLDEST,
+    CELERY_QUEUE_UNACKED,
+    CELERY_WORKERS,
+)
 from opsconsole_exporters.catalog.exporter import COLLECTOR_ERRORS
-from opsconsole_exporters.celery import heartbeat
+from opsconsole_exporters.celery import heartbeat, rabbitmq
 from opsconsole_exporters.celery.broker import Broker, connect
 from opsconsole_exporters.celery.stamp import due_at
 from opsconsole_exporters.log import log
 
 # Two scrapers, or a person with curl beside one, must not double the load on the broker.
 CACHE_S = 1.0
+# Redis keeps what workers hold in one hash with the whole messages; a larger one is not read, and its share a queue unknown.
+UNACKED_READ = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One queue at one moment.  ``oldest_s``: seconds its oldest message has waited, 0 when nothing waits."""
+    """One queue at one moment.  ``oldest_s``: seconds its oldest message has waited, 0 when nothing waits.
+
+    ``unacked``: messages that workers hold.  None is what the broker cannot tell.
+    """
 
     length: int
-    oldest_s: float
+    oldest_s: float | None
     workers: int
+    processes: int | None = 0
+    unacked: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +114,22 @@ class QueueSampler:
 
     def sample(self, now: float) -> Mapping[str, Queue]:
         """The queues by name.  Raises what the driver raises when the broker cannot be asked."""
+        return rabbitmq.sample(self._app) if rabbitmq.is_broker_of(self._app) else self._sample_redis(now)
+
+    def _sample_redis(self, now: float) -> Mapping[str, Queue]:
         broker = self._broker = self._broker or self._connect(self._app)
         workers = heartbeat.read(broker)
-        self._known.update(self._app.amqp.queues, *workers)
+        self._known.update(self._app.amqp.queues, *(worker.queues for worker in workers))
         names = sorted(self._known)
         pipeline: Any = broker.client.pipeline(transaction=False)
         for name in names:
             for key in broker.lists(name):
                 pipeline.llen(key)
                 pipeline.lindex(key, -1)
-        answers = iter(pipeline.execute())
+        pipeline.hlen(broker.key(broker.unacked))
+        *read, held = pipeline.execute()
+        answers = iter(read)
+        unacked = self._unacked(broker) if held <= UNACKED_READ else None
         queues = {}
         for name in names:
             length, oldest_s = 0, 0.0
@@ -118,8 +138,22 @@ class QueueSampler:
                 message = next(answers)
                 since = self._first_seen.since(key, None if message is None else tail_of(message), now)
                 oldest_s = max(oldest_s, now - since)
-            queues[name] = Queue(length, oldest_s, sum(name in consumed for consumed in workers))
+            consumers = [worker for worker in workers if name in worker.queues]
+            queues[name] = Queue(
+                length,
+                oldest_s,
+                workers=len(consumers),
+                processes=sum(worker.processes for worker in consumers),
+                unacked=None if unacked is None else unacked[name],
+            )
         return queues
+
+    def _unacked(self, broker: Broker) -> Counter[str]:
+        """How many messages of each queue workers hold.  kombu keeps message, exchange and routing key."""
+        client: Any = broker.client
+        by_key = {queue.routing_key: str(name) for name, queue in self._app.amqp.queues.items()}
+        keys = [json.loads(value)[2] for value in client.hvals(broker.key(broker.unacked))]
+        return Counter(key if key in self._known else by_key.get(key, "") for key in keys)
 
 
 class QueueCollector(Collector):
@@ -143,7 +177,9 @@ class QueueCollector(Collector):
             return
         yield _family(CELERY_QUEUE_LENGTH, {name: queue.length for name, queue in queues.items()})
         yield _family(CELERY_QUEUE_OLDEST, {name: queue.oldest_s for name, queue in queues.items()})
+        yield _family(CELERY_QUEUE_UNACKED, {name: queue.unacked for name, queue in queues.items()})
         yield _family(CELERY_WORKERS, {name: queue.workers for name, queue in queues.items()})
+        yield _family(CELERY_PROCESSES, {name: queue.processes for name, queue in queues.items()})
 
     def _read(self) -> Mapping[str, Queue] | None:
         with self._lock:
@@ -168,8 +204,10 @@ class QueueCollector(Collector):
         return queues
 
 
-def _family(metric: Metric, values: Mapping[str, float]) -> Family:
+def _family(metric: Metric, values: Mapping[str, float | None]) -> Family:
+    """What is unknown is left out."""
     family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
     for name, value in values.items():
-        family.add_metric([name], value)
+        if value is not None:
+            family.add_metric([name], value)
     return family

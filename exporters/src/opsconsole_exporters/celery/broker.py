@@ -27,6 +27,7 @@ class Broker:
     separator: str
     priority_steps: tuple[int, ...]
     channel: Any
+    unacked: str
 
     def close(self) -> None:
         self.client.close()
@@ -63,4 +64,5 @@ def connect(app: Celery) -> Broker:
         separator=channel.sep,
         priority_steps=tuple(channel.priority_steps),
         channel=channel,
+        unacked=channel.unacked_key,
     )

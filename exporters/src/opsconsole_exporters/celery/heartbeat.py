@@ -10,11 +10,12 @@ import json
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, signals
 
-from opsconsole_exporters.celery.broker import Broker, connect
+from opsconsole_exporters.celery.broker import Broker, UnsupportedBrokerError, connect
 from opsconsole_exporters.shield import shield, shielded
 
 TTL_S = 10
@@ -23,12 +24,21 @@ INDEX = "opsconsole:workers"
 FORGET_AFTER_S = 24 * 3600
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a living worker says of itself.  ``processes``: how many tasks its pool can run at once."""
+
+    queues: tuple[str, ...]
+    processes: int
+
+
 class Heartbeat:
     """The thread of one worker's main process that says which queues it consumes."""
 
-    def __init__(self, app: Celery, worker: str) -> None:
+    def __init__(self, app: Celery, worker: str, pool: Any) -> None:
         self._app = app
         self._worker = worker
+        self._pool = pool
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="opsconsole-heartbeat", daemon=True)
 
@@ -46,18 +56,22 @@ class Heartbeat:
         broker: Broker | None = None
         while not self._stop.is_set():
             with shield("Celery heartbeat"):
-                broker = broker or connect(self._app)
-                write(broker, self._worker, self._app.amqp.queues.consume_from, time.time())
+                try:
+                    broker = broker or connect(self._app)
+                except UnsupportedBrokerError:
+                    return  # RabbitMQ counts the consumers itself
+                queues = self._app.amqp.queues.consume_from
+                write(broker, self._worker, queues, time.time(), int(self._pool.num_processes))
             self._stop.wait(INTERVAL_S)
         if broker is not None:
             with shield("Celery heartbeat"):
                 erase(broker, self._worker)
 
 
-def write(broker: Broker, worker: str, queues: Iterable[str], now: float) -> None:
-    """Say that ``worker`` lives and consumes ``queues``."""
+def write(broker: Broker, worker: str, queues: Iterable[str], now: float, processes: int = 1) -> None:
+    """Say that ``worker`` lives and consumes ``queues`` with so many ``processes``."""
     pipeline = broker.client.pipeline()
-    pipeline.set(_key(broker, worker), json.dumps(sorted(queues)), ex=TTL_S)
+    pipeline.set(_key(broker, worker), json.dumps({"queues": sorted(queues), "processes": processes}), ex=TTL_S)
     pipeline.zadd(broker.key(INDEX), {worker: now})
     pipeline.zremrangebyscore(broker.key(INDEX), "-inf", now - FORGET_AFTER_S)
     pipeline.execute()
@@ -71,14 +85,20 @@ def erase(broker: Broker, worker: str) -> None:
     pipeline.execute()
 
 
-def read(broker: Broker) -> list[list[str]]:
-    """The queues of every worker that lives, one list a worker."""
+def read(broker: Broker) -> list[Beat]:
+    """What every worker that lives has said."""
     client: Any = broker.client
     workers = client.zrange(broker.key(INDEX), 0, -1)
     if not workers:
         return []
     values = client.mget([_key(broker, worker.decode()) for worker in workers])
-    return [json.loads(value) for value in values if value is not None]
+    return [_beat(json.loads(value)) for value in values if value is not None]
+
+
+def _beat(said: Any) -> Beat:
+    if isinstance(said, list):  # a worker of an earlier version, while a service is deployed
+        return Beat(tuple(said), 1)
+    return Beat(tuple(said["queues"]), int(said["processes"]))
 
 
 def connect_heartbeat(app: Celery) -> None:
@@ -87,7 +107,7 @@ def connect_heartbeat(app: Celery) -> None:
 
     @shielded("Celery heartbeat")
     def start(sender: Any, **_: object) -> None:
-        heartbeat = Heartbeat(app, sender.hostname)
+        heartbeat = Heartbeat(app, sender.hostname, sender.pool)
         beating.append(heartbeat)
         heartbeat.start()
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from celery import Celery, signals
 
-from opsconsole_exporters import multiprocess, tracing, workerprocess
+from opsconsole_exporters import compaction, multiprocess, tracing, workerprocess
+from opsconsole_exporters.celery.beat import connect_beat
 from opsconsole_exporters.celery.heartbeat import connect_heartbeat
 from opsconsole_exporters.celery.tasks import TaskObserver
 from opsconsole_exporters.logs import configure_logging
@@ -19,6 +20,7 @@ _UID = "opsconsole_exporters"
 def install_celery(app: Celery, service: str) -> None:
     TaskObserver(app).connect()
     connect_heartbeat(app)
+    connect_beat()
     if tracing.enabled():
         with shield("Celery traces"):
             from opentelemetry.instrumentation.celery import CeleryInstrumentor
@@ -36,6 +38,7 @@ def install_celery(app: Celery, service: str) -> None:
     signals.after_setup_logger.connect(format_logs, weak=False, dispatch_uid=_UID)
     signals.after_setup_task_logger.connect(format_logs, weak=False, dispatch_uid=_UID)
     signals.celeryd_after_setup.connect(_warn, weak=False, dispatch_uid=_UID)
+    signals.worker_process_init.connect(_tidy, weak=False, dispatch_uid=f"{_UID}.tidy")
     signals.worker_process_init.connect(_begin, weak=False, dispatch_uid=_UID)
     signals.task_prerun.connect(_begin, weak=False, dispatch_uid=_UID)  # pools that do not fork start here
     signals.worker_process_shutdown.connect(_end, weak=False, dispatch_uid=_UID)
@@ -47,6 +50,13 @@ def _warn(**_: object) -> None:
 
 def _begin(**_: object) -> None:
     workerprocess.ensure_started()
+
+
+def _tidy(**_: object) -> None:
+    # Each new child merges what dead ones have left, so that files stay few even if nobody scrapes.
+    with shield("merging of dead processes' files"):
+        if (shared := multiprocess.directory()) is not None:
+            compaction.compact(shared)
 
 
 def _end(**_: object) -> None:

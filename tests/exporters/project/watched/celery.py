@@ -11,6 +11,9 @@ app.conf.task_queues = [Queue("fast"), Queue("slow")]
 app.conf.task_default_queue = "fast"
 app.conf.broker_transport_options = {"queue_order_strategy": "priority"}
 app.conf.broker_connection_retry_on_startup = True
+if "BEAT_EVERY_S" in os.environ:
+    every = float(os.environ["BEAT_EVERY_S"])
+    app.conf.beat_schedule = {"adding": {"task": "watched.tasks.add", "schedule": every, "args": (1, 2)}}
 app.autodiscover_tasks(["watched"])
 
 instrument(celery_app=app)
