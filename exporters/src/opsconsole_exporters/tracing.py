@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -97,6 +99,24 @@ def instrument_psycopg() -> None:
     instrumentor = PsycopgInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.instrument()
+        _leave_out_unsampled_sql()
+
+
+def _leave_out_unsampled_sql() -> None:
+    """Straight to the query inside a trace that is not sampled: contrib spends 50 microseconds on a span nobody sees."""
+    from opentelemetry.instrumentation.dbapi import CursorTracer
+
+    tracer: Any = CursorTracer  # not annotated by its authors
+    traced = tracer.traced_execution
+
+    @wraps(traced)
+    def sampled(self: Any, cursor: Any, execute: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        span = trace.get_current_span()
+        if not span.is_recording() and span.get_span_context().is_valid:
+            return execute(*args, **kwargs)
+        return traced(self, cursor, execute, *args, **kwargs)
+
+    tracer.traced_execution = sampled
 
 
 def flush() -> None:
