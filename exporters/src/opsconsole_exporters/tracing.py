@@ -138,10 +138,11 @@ def exporter_wanted() -> bool:
 
 def _batching() -> SpanProcessor:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    from opsconsole_exporters.outbox import Outbox
 
     chosen = "OTEL_BSP_SCHEDULE_DELAY" in os.environ
-    return BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=None if chosen else SCHEDULE_DELAY_MS)
+    return Outbox(OTLPSpanExporter(), schedule_delay_millis=None if chosen else SCHEDULE_DELAY_MS)
 
 
 def _within(seconds: float, act: Callable[[], object]) -> bool:

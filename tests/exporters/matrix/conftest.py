@@ -20,7 +20,8 @@ DEPLOYMENTS = {
     "gunicorn threads": (*_GUNICORN, "--threads", "4", "watched.wsgi"),
     "gunicorn uvicorn": (*_GUNICORN, "-k", "uvicorn.workers.UvicornWorker", "watched.asgi:application"),
     "uvicorn": _UVICORN,
-    "uvicorn workers": (*_UVICORN, "--workers", "2"),
+    # A reload is given up when a new worker needs longer than the check allows, 5 s by default: too short on a busy machine.
+    "uvicorn workers": (*_UVICORN, "--workers", "2", "--timeout-worker-healthcheck", "60"),
     "daphne": ("daphne", "-p", "{port}", "--no-server-name", "watched.asgi:application"),
 }
 

@@ -72,7 +72,7 @@ def test_the_counters_are_the_truth(launch, publish, until, pool):
     options, rounds = POOLS[pool]
     sidecar, worker = launch.sidecar(), launch.worker(*options)
     publish(rounds, **ROUND)
-    until("all tasks", all_ended(sidecar, rounds * sum(ENDS.values())))
+    until("all tasks", all_ended(sidecar, rounds * sum(ENDS.values())), deadline_s=200)
     worker.stop()  # nothing is added any more
     assert_counted(sidecar.scrape(), rounds)
 

@@ -11,4 +11,11 @@ COLLECTOR_ERRORS = Metric(
     "Scrapes in which a collector could not read its source, for example a broker that is down.",
 )
 
-METRICS = (COLLECTOR_ERRORS,)
+SPANS_DROPPED = Metric(
+    "opsconsole_exporter_spans_dropped_total",
+    Kind.COUNTER,
+    ("reason",),
+    "Spans that never left: the queue was full, or the collector refused them or could not be reached.",
+)
+
+METRICS = (COLLECTOR_ERRORS, SPANS_DROPPED)
