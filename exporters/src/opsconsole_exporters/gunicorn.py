@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from opsconsole_exporters import multiprocess
+from opsconsole_exporters.options import Options
 from opsconsole_exporters.shield import shield
 
 __all__ = ["child_exit", "post_fork", "post_worker_init", "when_ready"]
@@ -19,6 +20,8 @@ __all__ = ["child_exit", "post_fork", "post_worker_init", "when_ready"]
 
 def when_ready(server: Any) -> None:
     """Say at start what would go wrong later, and forget the gauges of an earlier run."""
+    if not Options.read().enabled:
+        return
     with shield("gunicorn hooks"):
         if server.cfg.workers > 1:
             multiprocess.warn_if_missing(
@@ -40,6 +43,8 @@ def post_worker_init(worker: Any) -> None:  # noqa: ARG001 - gunicorn's signatur
     uvicorn, once it has shut down, raises SIGTERM again under the handler that was there before it; with the default
     handler that ends the process on the spot.
     """
+    if not Options.read().enabled:
+        return
     with shield("gunicorn hooks"):
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -97,6 +99,24 @@ def instrument_psycopg() -> None:
     instrumentor = PsycopgInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.instrument()
+        _leave_out_unsampled_sql()
+
+
+def _leave_out_unsampled_sql() -> None:
+    """Straight to the query inside a trace that is not sampled: contrib spends 50 microseconds on a span nobody sees."""
+    from opentelemetry.instrumentation.dbapi import CursorTracer
+
+    tracer: Any = CursorTracer  # not annotated by its authors
+    traced = tracer.traced_execution
+
+    @wraps(traced)
+    def sampled(self: Any, cursor: Any, execute: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        span = trace.get_current_span()
+        if not span.is_recording() and span.get_span_context().is_valid:
+            return execute(*args, **kwargs)
+        return traced(self, cursor, execute, *args, **kwargs)
+
+    tracer.traced_execution = sampled
 
 
 def flush() -> None:
@@ -118,10 +138,11 @@ def exporter_wanted() -> bool:
 
 def _batching() -> SpanProcessor:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    from opsconsole_exporters.outbox import Outbox
 
     chosen = "OTEL_BSP_SCHEDULE_DELAY" in os.environ
-    return BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=None if chosen else SCHEDULE_DELAY_MS)
+    return Outbox(OTLPSpanExporter(), schedule_delay_millis=None if chosen else SCHEDULE_DELAY_MS)
 
 
 def _within(seconds: float, act: Callable[[], object]) -> bool:

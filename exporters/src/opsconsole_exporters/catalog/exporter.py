@@ -18,7 +18,11 @@ ROWS_LEFT_OUT = Metric(
     "Rows of a server's table beyond the most that are exposed; 0 when all are.",
 )
 
-METRICS = (
-    COLLECTOR_ERRORS,
-    ROWS_LEFT_OUT,
+SPANS_DROPPED = Metric(
+    "opsconsole_exporter_spans_dropped_total",
+    Kind.COUNTER,
+    ("reason",),
+    "Spans that never left: the queue was full, or the collector refused them or could not be reached.",
 )
+
+METRICS = (COLLECTOR_ERRORS, ROWS_LEFT_OUT, SPANS_DROPPED)

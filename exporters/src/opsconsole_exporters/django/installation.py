@@ -53,12 +53,12 @@ def _middlewares() -> None:
 
 def _traces() -> None:
     from opsconsole_exporters import tracing
-    from opsconsole_exporters.django.traces import DjangoTraces, leave_out_connection_setup
+    from opsconsole_exporters.django.traces import install_traces, leave_out_connection_setup
 
     if tracing.enabled():
         leave_out_connection_setup()
         # Position 1: inside the outermost middleware, so that /metrics is not traced, and outside all others.
-        DjangoTraces().instrument(middleware_position=int(OUTER in settings.MIDDLEWARE))
+        install_traces(int(OUTER in settings.MIDDLEWARE))
 
 
 def _database() -> None:

@@ -1,15 +1,30 @@
 import os
+import signal
 import time
 
+import redis
 import structlog
 from celery import shared_task
 from celery.exceptions import Ignore, Reject
+
+_notes = redis.Redis.from_url(os.environ["BROKER_URL"])
 
 
 @shared_task
 def add(left, right):
     structlog.get_logger("watched").info("added", total=left + right)
     return left + right
+
+
+@shared_task(ignore_result=True)
+def note():
+    """Keeps a count of its own, for comparison."""
+    _notes.incr("noted")
+
+
+@shared_task
+def kill_itself():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @shared_task
