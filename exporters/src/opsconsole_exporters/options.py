@@ -15,13 +15,16 @@ class Options:
 
     ``metrics_token`` empty means that ``/metrics`` asks for no token.
     ``queues`` says whether a web process answers for the queues too; off because the sidecar does, and two answers
-    for one queue add up to a wrong sum.
+    for one queue add up to a wrong sum.  ``migrations`` says whether it asks the databases for theirs.
+    ``cache_patterns`` as ``name=prefix, name=prefix``: what the keys of caches that begin with a prefix are called.
     """
 
     enabled: bool = True
     metrics_path: str = "/metrics"
     metrics_token: str = ""
     queues: bool = False
+    migrations: bool = True
+    cache_patterns: str = ""
     logs: bool = True
     log_level: str = "INFO"
 
@@ -32,6 +35,8 @@ class Options:
             metrics_path="/" + _text("OPSCONSOLE_METRICS_PATH", "/metrics").strip("/"),
             metrics_token=_text("OPSCONSOLE_METRICS_TOKEN", ""),
             queues=_switch("OPSCONSOLE_METRICS_QUEUES", default=False),
+            migrations=_switch("OPSCONSOLE_METRICS_MIGRATIONS", default=True),
+            cache_patterns=_text("OPSCONSOLE_CACHE_PATTERNS", ""),
             logs=_switch("OPSCONSOLE_LOGS", default=True),
             log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
         )

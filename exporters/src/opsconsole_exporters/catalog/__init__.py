@@ -6,7 +6,7 @@ is a line of ``CATALOG``.
 
 from __future__ import annotations
 
-from . import celery, database, exporter, http, pools
+from . import cache, celery, database, exporter, http, pools
 from .metric import Kind, Metric
 
 __all__ = ["CATALOG", "Kind", "Metric"]
@@ -15,6 +15,7 @@ CATALOG: tuple[Metric, ...] = (
     *http.METRICS,
     *database.METRICS,
     *pools.METRICS,
+    *cache.METRICS,
     *celery.METRICS,
     *exporter.METRICS,
 )

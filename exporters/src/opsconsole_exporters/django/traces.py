@@ -19,8 +19,7 @@ from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.django.middleware.otel_middleware import _DjangoMiddleware
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-# The status that nginx has made usual for it; no client ever sees it.
-CLIENT_CLOSED_REQUEST = 499
+from opsconsole_exporters.django.http import CLIENT_CLOSED_REQUEST
 
 _contrib: Any = _DjangoMiddleware  # not annotated by its authors
 
