@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,6 +21,8 @@ from opsconsole_exporters.catalog.exporter import COLLECTOR_ERRORS
 from opsconsole_exporters.catalog.http import HTTP_DURATION, HTTP_TEMPLATES
 
 pytestmark = pytest.mark.real
+
+VIEWS = Path(__file__).parent / "project/watched/shop/views.py"
 
 
 def _create(database, name):
@@ -101,7 +104,7 @@ def test_under_asgi_the_line_of_an_async_view_is_known(shop, shared_sink, attrib
     web.get("/shop/in_async/")
     span = until("the span", lambda: shared_sink.find("GET shop/in_async/"))
     said = attributes_of(span.events[0])
-    lines = (shop_views()).splitlines()
+    lines = VIEWS.read_text().splitlines()
     assert "Author.objects.aget" in lines[said["code.line.number"] - 1]
     web.stop()
 
@@ -131,9 +134,9 @@ def test_statements_connections_routes_and_templates_are_counted(web):
     assert page.value(HTTP_DURATION.count, **route) == 1
 
 
-def test_migrations_are_known_for_each_database_that_anybody_migrates(shop, database):
+def test_migrations_are_known_for_each_database_that_anybody_migrates(shop, database, tmp_path):
     """A second database that nobody has migrated is somebody else's; a default one is new."""
-    web = shop.web(workers=1, OTHER_DATABASE=json.dumps(database | {"NAME": "template1"}))
+    web = shop.web(workers=1, OTHER_DATABASE=json.dumps(database), PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
     page = web.scrape()
     assert page.value(MIGRATIONS_UNAPPLIED, connection="default") == 0
     assert page.value(MIGRATIONS_APPLIED, connection="default") == 2
@@ -154,9 +157,3 @@ def test_migrations_of_a_database_that_is_down_are_absent_and_the_page_is_served
     assert web.get("/item/1/")[0] == 500
     assert web.scrape().value(DB_NEW_CONNECTION_ERRORS, alias="default", vendor="postgresql") == 1
     web.stop()
-
-
-def shop_views():
-    from pathlib import Path
-
-    return (Path(__file__).parent / "project/watched/shop/views.py").read_text()

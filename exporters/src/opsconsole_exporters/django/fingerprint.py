@@ -17,18 +17,18 @@ _DATA = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE", "REPLACE", "(S
 _TOKEN = re.compile(
     r"""
     (?P<name>"(?:[^"]|"")*"|`[^`]*`)
-    | (?P<comment>/\*.*?\*/|--[^\n]*)
     | (?P<value>
         '(?:[^']|'')*'
         | %s | %\(\w+\)s | \$\d+ | \?
         | \b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b
       )
-    | (?P<space>\s+)
+    | (?P<space>(?:\s+|/\*.*?\*/|--[^\n]*)+)
     """,
     re.VERBOSE | re.DOTALL,
 )
 _LIST = re.compile(r"\(\?(?:\s*,\s*\?)+\)")
-_ROWS = re.compile(r"(\([^()]*\?[^()]*\))(?:\s*,\s*\([^()]*\?[^()]*\))+")
+_ROW = r"\((?:[^()]|\([^()]*\))*\)"
+_ROWS = re.compile(rf"\b(VALUES\s*{_ROW})(?:\s*,\s*{_ROW})+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

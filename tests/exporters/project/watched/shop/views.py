@@ -35,10 +35,9 @@ def in_template(request):
 
 
 async def in_async(request):
-    names = []
-    async for book in Book.objects.all():
-        names.append((await Author.objects.aget(pk=book.author_id)).name)
-    return HttpResponse(",".join(names))
+    return HttpResponse(
+        ",".join([(await Author.objects.aget(pk=book.author_id)).name async for book in Book.objects.all()])
+    )
 
 
 def together(request):
