@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from opentelemetry import trace
 
 from opsconsole_exporters import metrics
 from opsconsole_exporters.catalog import http as names
@@ -84,7 +85,9 @@ class HttpMetrics:
         current.reset(begun.token)
         match = request.resolver_match
         status = CLIENT_CLOSED_REQUEST if response is None else response.status_code
-        self._duration[(match.route or "") if match else "", method_of(request), str(status)].observe(seconds)
+        self._duration[(match.route or "") if match else "", method_of(request), str(status)].observe(
+            seconds, begun.queries.exemplar
+        )
         self._latency_whole.observe(seconds)
         view = (view_of(request),)
         queries = begun.queries
@@ -126,8 +129,11 @@ class HttpMetrics:
         """Count what the view and the exception handlers have made of the request; None as for ``end``."""
         view, method = view_of(request), method_of(request)
         status = str(CLIENT_CLOSED_REQUEST if response is None else response.status_code)
+        exemplar = exemplar_of(trace.get_current_span())
+        if (queries := current.get()) is not None:
+            queries.exemplar = exemplar
         if started is not None:
-            self._latency[view, method].observe(perf_counter() - started)
+            self._latency[view, method].observe(perf_counter() - started, exemplar)
         self._statuses[status,].inc()
         self._responses[status, view, method].inc()
         if response is None:
@@ -152,6 +158,14 @@ class HttpMetrics:
 def http_metrics() -> HttpMetrics:
     """The process's own: both middlewares use it, and Django may build them more than once."""
     return HttpMetrics()
+
+
+def exemplar_of(span: trace.Span) -> dict[str, str] | None:
+    """The ids of a span that somebody will find; an exemplar of a trace that was not kept leads nowhere."""
+    at = span.get_span_context()
+    if not at.trace_flags.sampled:
+        return None
+    return {"trace_id": trace.format_trace_id(at.trace_id), "span_id": trace.format_span_id(at.span_id)}
 
 
 def view_of(request: HttpRequest) -> str:

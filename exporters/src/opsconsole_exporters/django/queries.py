@@ -46,14 +46,18 @@ class Shape:
 
 
 class RequestQueries:
-    """Counts the queries of one request; ``task`` is the one that runs its async view, None for a sync one."""
+    """Counts the queries of one request.
 
-    __slots__ = ("_shapes", "count", "seconds", "task")
+    ``task`` is the one that runs its async view, None for a sync one.  ``exemplar``: ids of its trace, if that is kept.
+    """
+
+    __slots__ = ("_shapes", "count", "exemplar", "seconds", "task")
 
     def __init__(self) -> None:
         self.count = 0
         self.seconds = 0.0
         self.task: asyncio.Task[Any] | None = None
+        self.exemplar: dict[str, str] | None = None
         self._shapes: dict[str, Shape] = {}
 
     def add(self, sql: str, seconds: float) -> Shape | None:
