@@ -8,7 +8,6 @@ import signal
 import threading
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from opsconsole_exporters.catalog.database import DB_ERRORS, DB_QUERY_DURATION
 from opsconsole_exporters.catalog.http import (
     HTTP_ACTIVE,
@@ -20,6 +19,7 @@ from opsconsole_exporters.catalog.http import (
     HTTP_RESPONSES,
 )
 from opsconsole_exporters.catalog.pools import POOL_CONNECTIONS, POOL_MAX, POOL_PENDING, POOL_TIMEOUTS
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 pytestmark = pytest.mark.real
 
