@@ -29,7 +29,8 @@ def web(shared_launch):
     return shared_launch.web()
 
 
-def test_two_workers_give_one_answer_that_counts_every_request(web):
+def test_two_workers_give_one_answer_that_counts_every_request(web, until):
+    until("both workers", lambda: len({web.get("/plain/")[1] for _ in range(20)}) == 2)
     before = web.scrape()
     seen = {web.get(path)[1] for path in ["/plain/", "/later/"] * 40}
     assert len(seen) == 2, "both workers should have answered"
