@@ -74,6 +74,7 @@ CACHE_URL = f"{VALKEY_URL}/1"
 FAULTS_URL = f"{VALKEY_URL}/2"
 
 CACHES = {"default": {"BACKEND": "demo_app.shop.cache.SharedPoolCache", "LOCATION": CACHE_URL}}
+OPSCONSOLE_CACHE_PATTERNS = "query=bestsellers, advice=bought-with:"
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 SESSION_COOKIE_NAME = "shop_session"
 SESSION_COOKIE_HTTPONLY = True

@@ -40,7 +40,7 @@ def wait_for(what: str, probe: Callable[[], T | None], deadline_s: float = DEADL
         time.sleep(0.05)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -148,7 +148,7 @@ class Launcher:
         return process
 
     def web(self, *arguments: str, asgi: bool = True, workers: int = 2, **environment: str) -> Process:
-        port = free_port()
+        port = find_free_port()
         config = self.folder / "gunicorn.conf.py"
         config.write_text("from opsconsole_exporters.gunicorn import *\n")
         kind = ("watched.asgi:application", "-k", "uvicorn.workers.UvicornWorker") if asgi else ("watched.wsgi",)
@@ -166,7 +166,7 @@ class Launcher:
         return process
 
     def sidecar(self, *arguments: str, **environment: str) -> Process:
-        port = free_port()
+        port = find_free_port()
         options = ("celery", "--app", "watched.celery:app", "--port", str(port), *arguments)
         process = self.run("-m", "opsconsole_exporters", *options, port=port, **environment)
         wait_for("the sidecar", process.answers)
@@ -359,7 +359,12 @@ def shared_launch(
         yield launcher
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    return find_free_port
+
+
+@pytest.fixture(scope="session")
 def until() -> Callable[..., Any]:
     return wait_for
 

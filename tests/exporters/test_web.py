@@ -9,8 +9,17 @@ import threading
 
 import pytest
 from opsconsole_exporters.catalog.database import DB_ERRORS, DB_QUERY_DURATION
-from opsconsole_exporters.catalog.http import HTTP_ACTIVE, HTTP_EXCEPTIONS, HTTP_LATENCY, HTTP_REQUESTS, HTTP_RESPONSES
+from opsconsole_exporters.catalog.http import (
+    HTTP_ACTIVE,
+    HTTP_DURATION,
+    HTTP_EXCEPTIONS,
+    HTTP_LATENCY,
+    HTTP_REQUESTS,
+    HTTP_REQUESTS_BEFORE,
+    HTTP_RESPONSES,
+)
 from opsconsole_exporters.catalog.pools import POOL_CONNECTIONS, POOL_MAX, POOL_PENDING, POOL_TIMEOUTS
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 pytestmark = pytest.mark.real
 
@@ -20,7 +29,8 @@ def web(shared_launch):
     return shared_launch.web()
 
 
-def test_two_workers_give_one_answer_that_counts_every_request(web):
+def test_two_workers_give_one_answer_that_counts_every_request(web, until):
+    until("both workers", lambda: len({web.get("/plain/")[1] for _ in range(20)}) == 2)
     before = web.scrape()
     seen = {web.get(path)[1] for path in ["/plain/", "/later/"] * 40}
     assert len(seen) == 2, "both workers should have answered"
@@ -100,8 +110,7 @@ def test_metrics_are_answered_before_redirects_and_are_not_counted(launch):
     web = launch.web(SSL_REDIRECT="1")
     assert web.get("/plain/")[0] == 301
     first, second = web.scrape(), web.scrape()
-    requests = "django_http_requests_before_middlewares_total"
-    assert first.value(requests) == second.value(requests) == 1
+    assert first.value(HTTP_REQUESTS_BEFORE) == second.value(HTTP_REQUESTS_BEFORE) == 1
 
 
 def test_metrics_can_move_and_ask_for_a_token(launch):
@@ -116,6 +125,23 @@ def test_metrics_can_move_and_ask_for_a_token(launch):
 def test_openmetrics_is_served_to_who_asks_for_it(web):
     status, body = web.get("/metrics", {"Accept": "application/openmetrics-text;version=1.0.0"})
     assert (status, body.rstrip().rpartition("\n")[2]) == (200, "# EOF")
+
+
+@pytest.mark.parametrize("asgi", [True, False], ids=["asgi", "wsgi"])
+def test_durations_carry_the_trace_of_a_request_as_exemplar(launch, asgi):
+    web = launch.web(asgi=asgi, workers=1, PROMETHEUS_MULTIPROC_DIR="")
+    assert web.get("/plain/", {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})[0] == 200
+    assert web.get("/later/", {"traceparent": f"00-{'c' * 32}-{'d' * 16}-00"})[0] == 200
+    _, body = web.get("/metrics", {"Accept": "application/openmetrics-text;version=1.0.0"})
+    found = {
+        (sample.name, sample.exemplar.labels["trace_id"])
+        for family in openmetrics(body)
+        for sample in family.samples
+        if sample.exemplar
+    }
+    assert found == {(HTTP_DURATION.bucket, "a" * 32), (HTTP_LATENCY.bucket, "a" * 32)}, (
+        "what is not kept is no example"
+    )
 
 
 def test_queries_are_timed_and_their_errors_named(web):

@@ -17,7 +17,8 @@ class Options:
 
     ``metrics_token`` empty means that ``/metrics`` asks for no token.
     ``queues`` says whether a web process answers for the queues too; off because the sidecar does, and two answers
-    for one queue add up to a wrong sum.
+    for one queue add up to a wrong sum.  ``migrations`` says whether it asks the databases for theirs.
+    ``cache_patterns`` as ``name=prefix, name=prefix``: what the keys of caches that begin with a prefix are called.
     ``recall_ratio``: the share of vector searches that are checked against an exact one, 0 to 1.
     """
 
@@ -25,6 +26,8 @@ class Options:
     metrics_path: str = "/metrics"
     metrics_token: str = ""
     queues: bool = False
+    migrations: bool = True
+    cache_patterns: str = ""
     logs: bool = True
     log_level: str = "INFO"
     recall_ratio: float = 0.01
@@ -37,6 +40,8 @@ class Options:
             metrics_path="/" + _text("OPSCONSOLE_METRICS_PATH", "/metrics").strip("/"),
             metrics_token=_text("OPSCONSOLE_METRICS_TOKEN", ""),
             queues=_switch("OPSCONSOLE_METRICS_QUEUES", default=False),
+            migrations=_switch("OPSCONSOLE_METRICS_MIGRATIONS", default=True),
+            cache_patterns=_text("OPSCONSOLE_CACHE_PATTERNS", ""),
             logs=_switch("OPSCONSOLE_LOGS", default=True),
             log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
             recall_ratio=_ratio("OPSCONSOLE_VECTOR_RECALL_RATIO", 0.01),

@@ -34,7 +34,7 @@ ALIAS = "recall"
 ROWS, DIMENSIONS = 2000, 16
 
 
-class Thing(models.Model):  # noqa: DJ008 - nobody reads it
+class Thing(models.Model):
     kind = models.IntegerField()
     embedding = VectorField(dimensions=DIMENSIONS)
 

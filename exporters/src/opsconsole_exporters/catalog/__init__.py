@@ -6,7 +6,7 @@ is a line of ``CATALOG``.
 
 from __future__ import annotations
 
-from . import celery, database, exporter, http, llm, models, pgbouncer, pools, postgres, vector
+from . import cache, celery, database, exporter, http, llm, models, pgbouncer, pools, postgres, vector
 from .metric import Kind, Metric
 
 __all__ = ["CATALOG", "Kind", "Metric"]
@@ -18,6 +18,7 @@ CATALOG: tuple[Metric, ...] = (
     *pgbouncer.METRICS,
     *postgres.METRICS,
     *vector.METRICS,
+    *cache.METRICS,
     *celery.METRICS,
     *llm.METRICS,
     *models.METRICS,

@@ -2,7 +2,6 @@
 
 try:
     import django as _django  # noqa: F401
-    import django_prometheus as _django_prometheus  # noqa: F401
 except ImportError as error:
     raise ImportError(
         f"opsconsole_exporters.django needs {error.name}; pip install 'opsconsole-exporters[django]'", name=error.name

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from time import perf_counter
 from typing import Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from opentelemetry import trace
 
 from opsconsole_exporters import metrics
-from opsconsole_exporters.catalog.database import DB_ERRORS, DB_QUERY_DURATION
-from opsconsole_exporters.shield import shield, shielded
+from opsconsole_exporters.catalog.database import (
+    DB_ERRORS,
+    DB_EXECUTED,
+    DB_EXECUTED_MANY,
+    DB_NEW_CONNECTION_ERRORS,
+    DB_NEW_CONNECTIONS,
+    DB_QUERY_DURATION,
+)
+from opsconsole_exporters.django.origin import find_origin
+from opsconsole_exporters.django.queries import current
+from opsconsole_exporters.shield import report, shielded
+
+_ours: set[int] = set()
 
 
 class QueryObserver:
@@ -22,29 +37,94 @@ class QueryObserver:
         self._alias = alias
         self._vendor = vendor
         self._durations = metrics.histogram(DB_QUERY_DURATION).labels(alias, vendor)
+        self._executed = metrics.counter(DB_EXECUTED).labels(alias, vendor)
+        self._executed_many = metrics.counter(DB_EXECUTED_MANY).labels(alias, vendor)
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         started = perf_counter()
         try:
-            return execute(sql, params, many, context)
+            result = execute(sql, params, many, context)
         except Exception as error:
-            with shield("database metrics"):
-                metrics.counter(DB_ERRORS).labels(self._alias, self._vendor, type(error).__name__).inc()
+            self._failed(error)
+            self._done(sql, params, many, perf_counter() - started)
             raise
-        finally:
-            with shield("database metrics"):
-                self._durations.observe(perf_counter() - started)
+        self._done(sql, params, many, perf_counter() - started)
+        return result
+
+    def _done(self, sql: str, params: Any, many: bool, seconds: float) -> None:
+        try:
+            self._durations.observe(seconds)
+            if many:
+                rows = len(params) if hasattr(params, "__len__") else 1
+                self._executed.inc(rows)
+                self._executed_many.inc(rows)
+            else:
+                self._executed.inc()
+            queries = current.get()
+            if queries is None:
+                return
+            shape = queries.add(sql if isinstance(sql, str) else str(sql), seconds)
+            # Only a span can carry the origin, so without one that is kept nobody walks the stack.
+            if shape is not None and trace.get_current_span().is_recording():
+                shape.origin = find_origin(sys._getframe(2), queries.task)  # noqa: SLF001 - the cheap way to a frame
+        except Exception as error:  # noqa: BLE001 - as shield() does, without its cost on every query
+            report("database metrics", error)
+
+    @shielded("database metrics")
+    def _failed(self, error: Exception) -> None:
+        metrics.counter(DB_ERRORS).labels(self._alias, self._vendor, type(error).__name__).inc()
 
 
 def observe_connections() -> None:
     """Observe connections as they are made, and those that exist already."""
-    connection_created.connect(_observe, dispatch_uid="opsconsole_exporters")
+    connection_created.connect(_connected, dispatch_uid="opsconsole_exporters")
+    _count_failed_connections()
     for connection in connections.all(initialized_only=True):
-        _observe(connection=connection)
+        _observe(connection)
+
+
+@contextmanager
+def unobserved(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Leave out a connection that is ours and not the service's."""
+    _ours.add(id(connection))
+    try:
+        yield
+    finally:
+        _ours.discard(id(connection))
 
 
 @shielded("database metrics")
-def _observe(connection: BaseDatabaseWrapper, **_: object) -> None:
+def _connected(connection: BaseDatabaseWrapper, **_: object) -> None:
+    if id(connection) in _ours:
+        return
+    metrics.counter(DB_NEW_CONNECTIONS).labels(connection.alias, connection.vendor).inc()
+    _observe(connection)
+
+
+@shielded("database metrics")
+def _observe(connection: BaseDatabaseWrapper) -> None:
     # A connection that is opened again keeps its wrappers.
     if not any(isinstance(wrapper, QueryObserver) for wrapper in connection.execute_wrappers):
         connection.execute_wrappers.append(QueryObserver(connection.alias, connection.vendor))
+
+
+@shielded("database metrics")
+def _count_failed(connection: BaseDatabaseWrapper) -> None:
+    if id(connection) in _ours:
+        return
+    metrics.counter(DB_NEW_CONNECTION_ERRORS).labels(connection.alias, connection.vendor).inc()
+
+
+def _count_failed_connections() -> None:
+    """Django has a signal for a connection that was made, and none for one that was not."""
+    connect = BaseDatabaseWrapper.connect
+
+    @wraps(connect)
+    def counted(self: BaseDatabaseWrapper) -> None:
+        try:
+            connect(self)
+        except Exception:
+            _count_failed(self)
+            raise
+
+    BaseDatabaseWrapper.connect = counted  # type: ignore[method-assign]

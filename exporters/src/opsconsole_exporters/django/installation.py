@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 
+from django.apps import apps
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from opsconsole_exporters import instrument, multiprocess, workerprocess
 from opsconsole_exporters.installation import once
 from opsconsole_exporters.log import log
 from opsconsole_exporters.options import Options
+from opsconsole_exporters.shield import shield
 
 OUTER = "opsconsole_exporters.django.middleware.outer"
 INNER = "opsconsole_exporters.django.middleware.inner"
@@ -30,6 +34,8 @@ def install_django() -> None:
     once("Django traces", _traces)
     once("database metrics", _database)
     once("connection pool metrics", _pools)
+    once("cache metrics", _caches)
+    once("WebSocket metrics", _websockets)
     workerprocess.on_start("worker count", _warn)
 
 
@@ -43,22 +49,36 @@ def _warn() -> None:
 
 def _middlewares() -> None:
     chosen = list(settings.MIDDLEWARE)
-    if any(name in _REPLACED for name in chosen):
+    replaced = [name for name in chosen if _counts_the_same(name)]
+    if replaced:
         log.info(
-            "opsconsole-exporters replaces django_prometheus.middleware, whose metrics it exposes; "
-            "you can remove both entries from MIDDLEWARE"
+            "opsconsole-exporters exposes the metrics of django_prometheus.middleware itself; "
+            f"you can remove from MIDDLEWARE: {', '.join(replaced)}"
         )
-    settings.MIDDLEWARE = [OUTER, *(name for name in chosen if name not in _REPLACED), INNER]
+    settings.MIDDLEWARE = [OUTER, *(name for name in chosen if name not in replaced), INNER]
+
+
+def _counts_the_same(middleware: str) -> bool:
+    """Whether it is django-prometheus' or derived from it: two that make metrics of one name would stop the service."""
+    if middleware in _REPLACED:
+        return True
+    if not apps.is_installed("django_prometheus"):
+        return False
+    with shield("HTTP metrics"):
+        bases = getattr(import_string(middleware), "__mro__", ())
+        return any(f"{base.__module__}.{base.__qualname__}" in _REPLACED for base in bases)
+    return False
 
 
 def _traces() -> None:
     from opsconsole_exporters import tracing
+    from opsconsole_exporters.django.spans import record_queries
     from opsconsole_exporters.django.traces import install_traces, leave_out_connection_setup
 
     if tracing.enabled():
         leave_out_connection_setup()
         # Position 1: inside the outermost middleware, so that /metrics is not traced, and outside all others.
-        install_traces(int(OUTER in settings.MIDDLEWARE))
+        install_traces(int(OUTER in settings.MIDDLEWARE), record_queries)
 
 
 def _database() -> None:
@@ -71,3 +91,16 @@ def _pools() -> None:
     from opsconsole_exporters.django.pools import observe_pools
 
     observe_pools()
+
+
+def _caches() -> None:
+    from opsconsole_exporters.django.cache import observe_caches
+
+    observe_caches()
+
+
+def _websockets() -> None:
+    if find_spec("channels") is not None:
+        from opsconsole_exporters.django.websockets import observe_consumers
+
+        observe_consumers()

@@ -1,4 +1,4 @@
-"""django-prometheus' two middlewares, without a thread for each step under ASGI, and the ``/metrics`` page.
+"""The two middlewares, without a thread for each step under ASGI, and the ``/metrics`` page.
 
 The outer one is the first of all: it answers ``/metrics`` before anything else sees the request (no tracing, no session,
 no redirect to https) and counts what is in flight.  The inner one is the last: it knows the view.
@@ -6,19 +6,20 @@ no redirect to https) and counts what is in flight.  The inner one is the last: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
-from django_prometheus.middleware import PrometheusAfterMiddleware, PrometheusBeforeMiddleware
 from prometheus_client.registry import Collector
 
 from opsconsole_exporters import exposition, workerprocess
-from opsconsole_exporters.django.http import HttpMetrics
+from opsconsole_exporters.django.cacheserver import cache_server_collectors
+from opsconsole_exporters.django.http import http_metrics
+from opsconsole_exporters.django.migrations import migration_collectors
 from opsconsole_exporters.options import Options
 from opsconsole_exporters.shield import report, shield
 
@@ -26,54 +27,25 @@ GetResponse = Callable[[HttpRequest], Any]
 M = TypeVar("M")
 
 
-class Outer(PrometheusBeforeMiddleware):  # type: ignore[misc]
-    metrics_cls = HttpMetrics
-
+class Outer:
     def __init__(self, get_response: GetResponse) -> None:
-        super().__init__(get_response)
+        self.get_response = get_response
+        self.metrics = http_metrics()
         options = Options.read()
         self.path = options.metrics_path
         self.token = options.metrics_token
-        self.collectors = _queue_collectors() if options.queues else ()
+        self.collectors = _collectors(options)
 
-    def __call__(self, request: HttpRequest) -> Any:
-        if self.async_mode:
-            return self.__acall__(request)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path_info == self.path:
             return self.page(request)
         workerprocess.ensure_started()
-        with self.in_flight():
-            self.process_request(request)
-            return self.process_response(request, self.get_response(request))
-
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info == self.path:
-            # The page reads files and may ask the broker: off the event loop, and not on the thread of the views.
-            return await sync_to_async(self.page, thread_sensitive=False)(request)
-        workerprocess.ensure_started()
-        with self.in_flight():
-            self.process_request(request)
-            response: HttpResponseBase = self.process_response(request, await self.get_response(request))
-            return response
-
-    @contextmanager
-    def in_flight(self) -> Iterator[None]:
-        """Count a request until its response begins, also if the client goes away and the view is cancelled."""
-        with shield("HTTP metrics"):
-            self.metrics.active.inc()
+        response: HttpResponseBase | None = None
+        begun = self.metrics.begin()
         try:
-            yield
+            response = self.get_response(request)
         finally:
-            with shield("HTTP metrics"):
-                self.metrics.active.dec()
-
-    def process_request(self, request: HttpRequest) -> None:
-        with shield("HTTP metrics"):
-            super().process_request(request)
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        with shield("HTTP metrics"):
-            super().process_response(request, response)
+            self.metrics.end(begun, request, response)
         return response
 
     def page(self, request: HttpRequest) -> HttpResponse:
@@ -85,64 +57,80 @@ class Outer(PrometheusBeforeMiddleware):  # type: ignore[misc]
         return HttpResponse(page.body, content_type=page.content_type)
 
 
-class Inner(PrometheusAfterMiddleware):  # type: ignore[misc]
-    metrics_cls = HttpMetrics
+class AsyncOuter(Outer):
+    def __init__(self, get_response: GetResponse) -> None:
+        super().__init__(get_response)
+        markcoroutinefunction(self)
 
-    def label_metric(
-        self, metric: Any, request: HttpRequest, response: HttpResponseBase | None = None, **labels: str
-    ) -> Any:
-        # django-prometheus puts the raw method on its latency: whoever sends FOO001, FOO002, ... adds series without end.
-        if "method" in labels:
-            labels["method"] = self._method(request)
-        return super().label_metric(metric, request, response, **labels)
-
-    def process_request(self, request: HttpRequest) -> None:
-        with shield("HTTP metrics"):
-            super().process_request(request)
-
-    def process_view(self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with shield("HTTP metrics"):
-            super().process_view(request, view, *args, **kwargs)
-
-    def process_template_response(self, request: HttpRequest, response: Any) -> Any:
-        with shield("HTTP metrics"):
-            super().process_template_response(request, response)
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
+        if request.path_info == self.path:
+            # The page reads files and may ask the broker: off the event loop, and not on the thread of the views.
+            return await sync_to_async(self.page, thread_sensitive=False)(request)
+        workerprocess.ensure_started()
+        response: HttpResponseBase | None = None
+        begun = self.metrics.begin()
+        try:
+            response = await self.get_response(request)
+        finally:
+            # Also when the client goes away and the view is cancelled.
+            self.metrics.end(begun, request, response)
         return response
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        with shield("HTTP metrics"):
-            super().process_response(request, response)
+
+class Inner:
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.metrics = http_metrics()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase | None = None
+        started = self.metrics.enter(request)
+        try:
+            response = self.get_response(request)
+        finally:
+            self.metrics.leave(started, request, response)
         return response
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Nothing: the response that Django makes of the exception is counted, and once is enough.
+    def process_view(self, request: HttpRequest, _view: Callable[..., Any], _args: Any, _kwargs: Any) -> None:
+        self.metrics.count_view(request)
 
-        django-prometheus observes the latency here *and* there, and counts exceptions that another middleware then
-        handles; those that nobody handles come by ``got_request_exception``.
-        """
+    def process_template_response(self, _request: HttpRequest, response: Any) -> Any:
+        self.metrics.count_template(response)
+        return response
 
 
-class AsyncInner(Inner):
+class AsyncInner:
     """The same steps as coroutines, because Django would run plain methods in a thread, one hop each."""
 
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        self.process_request(request)
-        return self.process_response(request, await self.get_response(request))
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.metrics = http_metrics()
+        markcoroutinefunction(self)
 
-    async def process_view(self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return super().process_view(request, view, *args, **kwargs)
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase | None = None
+        started = self.metrics.enter(request, asyncio.current_task())
+        try:
+            response = await self.get_response(request)
+        finally:
+            self.metrics.leave(started, request, response)
+        return response
 
-    async def process_template_response(self, request: HttpRequest, response: Any) -> Any:
-        return super().process_template_response(request, response)
+    async def process_view(self, request: HttpRequest, _view: Callable[..., Any], _args: Any, _kwargs: Any) -> None:
+        self.metrics.count_view(request)
+
+    async def process_template_response(self, _request: HttpRequest, response: Any) -> Any:
+        self.metrics.count_template(response)
+        return response
 
 
 @sync_and_async_middleware
-def outer(get_response: GetResponse) -> Outer:
-    return _made(Outer, get_response)
+def outer(get_response: GetResponse) -> Any:
+    return _made(AsyncOuter if iscoroutinefunction(get_response) else Outer, get_response)
 
 
 @sync_and_async_middleware
-def inner(get_response: GetResponse) -> Inner:
+def inner(get_response: GetResponse) -> Any:
     return _made(AsyncInner if iscoroutinefunction(get_response) else Inner, get_response)
 
 
@@ -153,6 +141,20 @@ def _made(middleware: Callable[[GetResponse], M], get_response: GetResponse) -> 
     except Exception as error:
         report("HTTP metrics", error)
         raise MiddlewareNotUsed from error
+
+
+def _collectors(options: Options) -> tuple[Collector, ...]:
+    """What is read when the page is asked for, each part on its own."""
+    found: list[Collector] = []
+    with shield("cache server metrics"):
+        found += cache_server_collectors()
+    if options.migrations:
+        with shield("migration metrics"):
+            found += migration_collectors()
+    if options.queues:
+        with shield("queue metrics"):
+            found += _queue_collectors()
+    return tuple(found)
 
 
 def _queue_collectors() -> tuple[Collector, ...]:

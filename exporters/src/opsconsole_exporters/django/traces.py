@@ -26,14 +26,11 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.propagators.textmap import Getter
 
 from opsconsole_exporters import __version__
+from opsconsole_exporters.django.http import CLIENT_CLOSED_REQUEST, METHODS
 from opsconsole_exporters.shield import shielded
 
 TRACES = f"{__name__}.traces"
 
-# The status that nginx has made usual for it; no client ever sees it.
-CLIENT_CLOSED_REQUEST = 499
-# Others share one name, because whoever sends FOO001, FOO002, ... would make names without end.
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 
 ResponseHook = Callable[[trace.Span, HttpRequest, HttpResponseBase], object]
 

@@ -1,6 +1,6 @@
-from django.urls import path
+from django.urls import include, path
 
-from watched import views
+from watched import streams, views
 
 urlpatterns = [
     path("plain/", views.plain, name="plain"),
@@ -12,4 +12,7 @@ urlpatterns = [
     path("order/", views.order, name="order"),
     path("hold/", views.hold, name="hold"),
     path("hold-connection/", views.hold_connection, name="hold-connection"),
+    path("stream/<str:kind>/", streams.sync, name="stream"),
+    path("stream-async/<str:kind>/", streams.asynchronous, name="stream-async"),
+    path("shop/", include("watched.shop.urls")),
 ]

@@ -1,0 +1,22 @@
+"""Label sets looked up once: ``labels()`` takes a lock and builds a tuple each time, which a request does a dozen times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Labels are names of code and small numbers, so this is never reached but by a defect; then we look up instead of growing.
+MOST = 10_000
+
+
+class Children(dict[tuple[str, ...], Any]):
+    """Label values to the metric's child for them."""
+
+    def __init__(self, metric: Any) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def __missing__(self, labels: tuple[str, ...]) -> Any:
+        child = self._metric.labels(*labels)
+        if len(self) < MOST:
+            self[labels] = child
+        return child

@@ -1,0 +1,1 @@
+"""Models with every kind of relation, for what is said of queries."""
