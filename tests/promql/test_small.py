@@ -129,8 +129,6 @@ def test_a_span_that_the_head_does_not_hold_is_at_hand_when_it_was_read():
     engine.instant("up offset 1d", NOW_MS)
     assert len(engine.at_once.instant("up offset 1d", NOW_MS).labels) == 0
     assert read == [1]
-    with pytest.raises(small.NotSmall):
-        engine.at_once.instant("max_over_time(up[1h] offset 1h)", NOW_MS)
 
 
 def test_who_has_nothing_at_hand_answers_nothing_at_once(engine):
