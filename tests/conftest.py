@@ -57,20 +57,22 @@ def span_store(embedded_engine: ClickHouse) -> Iterator[SpanStore]:
     store.close()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Where several processes share the tests, a file stays with one of them, for its servers, and so does acceptance."""
+    item.add_marker(
+        pytest.mark.xdist_group("acceptance" if "acceptance" in item.path.parts else item.nodeid.partition("::")[0])
+    )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Shuffled or not, the acceptance tests come last and in order: they share one demo, which the last one stops.
 
-    Where several processes share the tests, a file stays with one of them, for its servers, and so do the acceptance tests,
-    which then come first: they take longest.
+    Where several processes share the tests they come first, for they take longest.
     """
     acceptance = [item for item in items if "acceptance" in item.path.parts]
     acceptance.sort(key=lambda item: (str(item.path), item.reportinfo()[1] or 0))
     others = [item for item in items if "acceptance" not in item.path.parts]
-    for item in others:
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
-    for item in acceptance:
-        item.add_marker(pytest.mark.xdist_group("acceptance"))
     items[:] = acceptance + others if hasattr(config, "workerinput") else others + acceptance
 
 
