@@ -13,6 +13,7 @@ from typing import Any
 import django
 import pytest
 from django.conf import settings
+from xdist.scheduler import LoadFileScheduling
 
 from opsconsole.storage.clickhouse import ClickHouse
 from opsconsole.storage.commit import CommitPolicy
@@ -57,11 +58,17 @@ def span_store(embedded_engine: ClickHouse) -> Iterator[SpanStore]:
     store.close()
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]
     """Where several processes share the tests, a file stays with one of them, for its servers, and so does acceptance."""
-    item.add_marker(
-        pytest.mark.xdist_group("acceptance" if "acceptance" in item.path.parts else item.nodeid.partition("::")[0])
-    )
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "tests/acceptance" if file.startswith("tests/acceptance/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
+    return _ByFile(config, log)
 
 
 @pytest.hookimpl(trylast=True)
