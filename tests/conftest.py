@@ -77,9 +77,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Where several processes share the tests they come first, for they take longest.
     """
-    acceptance = [item for item in items if "acceptance" in item.path.parts]
+    acceptance = [item for item in items if item.nodeid.startswith("tests/acceptance/")]
     acceptance.sort(key=lambda item: (str(item.path), item.reportinfo()[1] or 0))
-    others = [item for item in items if "acceptance" not in item.path.parts]
+    others = [item for item in items if not item.nodeid.startswith("tests/acceptance/")]
     items[:] = acceptance + others if hasattr(config, "workerinput") else others + acceptance
 
 
