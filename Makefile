@@ -33,7 +33,7 @@ demo: .venv/demo ## the whole product on real, embedded parts; ends in a link (P
 
 # Most of the time tests wait for servers, so there are more processes than cores.
 test: .venv/dev ## every test; what a missing program would be needed for is skipped with a reason (JOBS=3)
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder $(ARGS)
 
 lint: .venv/dev ## format, lint, types, layers, security, generated files
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 _CHUNK = 1 << 20
+_IDLE_S = 30.0  # after which a server may close the connection while we ask; another one may take minutes to start
 
 
 class Refused(Exception):
@@ -19,10 +21,15 @@ class Refused(Exception):
 class Client:
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         parts = urlsplit(url)
-        self._socket = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=300)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._address = parts.hostname or "", parts.port or 80
+        self._connect()
         lines = {"Host": parts.netloc, **(headers or {})}
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(self._address, timeout=300)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._used_s = time.monotonic()
 
     def get(self, target: str) -> bytes:
         """The body of a path with its query, still in chunks if the server sent chunks.  Raises ``Refused``."""
@@ -42,6 +49,9 @@ class Client:
         self._socket.close()
 
     def _exchange(self, request: bytes, target: str) -> bytes:
+        if time.monotonic() - self._used_s > _IDLE_S:
+            self._socket.close()
+            self._connect()
         self._socket.sendall(request)
         answer = bytearray(self._read())
         while (end := answer.find(b"\r\n\r\n")) < 0:
@@ -57,6 +67,7 @@ class Client:
         else:
             while not answer.endswith(b"0\r\n\r\n"):  # JSON holds no line ends, so this is the last chunk
                 answer += self._read()
+        self._used_s = time.monotonic()
         body = bytes(answer[begin:])
         if head[9:12] != b"200":
             raise Refused(f"{head[9:12].decode()} for {target[:300]}: {body[:500].decode(errors='replace')}")

@@ -13,6 +13,7 @@ from typing import Any
 import django
 import pytest
 from django.conf import settings
+from xdist.scheduler import LoadFileScheduling
 
 from opsconsole.storage.clickhouse import ClickHouse
 from opsconsole.storage.commit import CommitPolicy
@@ -57,20 +58,28 @@ def span_store(embedded_engine: ClickHouse) -> Iterator[SpanStore]:
     store.close()
 
 
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """Where several processes share the tests, a file stays with one of them, for its servers, and so does acceptance."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "tests/acceptance" if file.startswith("tests/acceptance/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
+    return _ByFile(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Shuffled or not, the acceptance tests come last and in order: they share one demo, which the last one stops.
 
-    Where several processes share the tests, a file stays with one of them, for its servers, and so do the acceptance tests,
-    which then come first: they take longest.
+    Where several processes share the tests they come first, for they take longest.
     """
-    acceptance = [item for item in items if "acceptance" in item.path.parts]
+    acceptance = [item for item in items if item.nodeid.startswith("tests/acceptance/")]
     acceptance.sort(key=lambda item: (str(item.path), item.reportinfo()[1] or 0))
-    others = [item for item in items if "acceptance" not in item.path.parts]
-    for item in others:
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
-    for item in acceptance:
-        item.add_marker(pytest.mark.xdist_group("acceptance"))
+    others = [item for item in items if not item.nodeid.startswith("tests/acceptance/")]
     items[:] = acceptance + others if hasattr(config, "workerinput") else others + acceptance
 
 

@@ -17,7 +17,7 @@ from opsconsole.series.duration import format_duration
 from opsconsole.series.labels import METRIC_NAME, Labels
 
 from .console import Console
-from .query import series
+from .query import Scope, series
 
 _RECENT_MS = 2 * 3_600_000  # as long as the head reaches back
 _DAY_MS = 86_400_000
@@ -110,7 +110,7 @@ def flags(console: Console) -> Mapping[str, str]:
 def cardinality(console: Console, limit: int) -> Cardinality:
     """Of the series with a sample in the last two hours; ``limit`` entries a ranking.  Raises as ``query.series``."""
     now_ms = console.clock.now_ms()
-    found = series(console, (), now_ms - _RECENT_MS, now_ms)
+    found = series(console, Scope((), now_ms - _RECENT_MS, now_ms))
     series_of_pair = Counter(pair for labels in found for pair in labels)
     values: defaultdict[str, int] = defaultdict(int)
     size: Counter[str] = Counter()
