@@ -23,6 +23,7 @@ class Options:
     """
 
     enabled: bool = True
+    release: str = ""
     metrics_path: str = "/metrics"
     metrics_token: str = ""
     queues: bool = False
@@ -37,6 +38,7 @@ class Options:
     def read(cls) -> Options:
         return cls(
             enabled=not _switch("OPSCONSOLE_EXPORTERS_DISABLED", default=False),
+            release=_text("OPSCONSOLE_RELEASE", ""),
             metrics_path="/" + _text("OPSCONSOLE_METRICS_PATH", "/metrics").strip("/"),
             metrics_token=_text("OPSCONSOLE_METRICS_TOKEN", ""),
             queues=_switch("OPSCONSOLE_METRICS_QUEUES", default=False),

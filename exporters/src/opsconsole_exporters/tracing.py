@@ -15,8 +15,10 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+
+from opsconsole_exporters.service import release
 
 # At exit the last spans get this long to leave; a console that is down must not hold up a deployment.
 FLUSH_AT_EXIT_S = 2.0
@@ -79,7 +81,10 @@ def install_provider(service: str) -> None:
     """Make our tracer provider the process's, unless the service has brought its own."""
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+    attributes = {SERVICE_NAME: service}
+    if version := release():
+        attributes[SERVICE_VERSION] = version
+    provider = TracerProvider(resource=Resource.create(attributes))
     if exporter_wanted():
         provider.add_span_processor(PerProcess(_batching))
     trace.set_tracer_provider(provider)

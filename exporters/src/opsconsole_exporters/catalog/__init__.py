@@ -6,7 +6,7 @@ is a line of ``CATALOG``.
 
 from __future__ import annotations
 
-from . import cache, celery, database, exporter, http, llm, models, pgbouncer, pools, postgres, vector
+from . import cache, celery, database, exporter, http, llm, models, pgbouncer, pools, postgres, process, vector
 from .metric import Kind, Metric
 
 __all__ = ["CATALOG", "Kind", "Metric"]
@@ -22,5 +22,6 @@ CATALOG: tuple[Metric, ...] = (
     *celery.METRICS,
     *llm.METRICS,
     *models.METRICS,
+    *process.METRICS,
     *exporter.METRICS,
 )

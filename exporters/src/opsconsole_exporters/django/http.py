@@ -54,7 +54,7 @@ class HttpMetrics:
         self._streaming = metrics.counter(names.HTTP_STREAMING)
         # By what the request and its response are.
         self._duration = Children(metrics.histogram(names.HTTP_DURATION))
-        self._methods = Children(metrics.counter(names.HTTPMETHODS))
+        self._methods = Children(metrics.counter(names.HTTP_METHODS))
         self._transports = Children(metrics.counter(names.HTTP_TRANSPORTS))
         self._views = Children(metrics.counter(names.HTTP_REQUESTS))
         self._templates = Children(metrics.counter(names.HTTP_TEMPLATES))

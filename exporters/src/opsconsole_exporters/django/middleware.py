@@ -21,6 +21,7 @@ from opsconsole_exporters.django.cacheserver import cache_server_collectors
 from opsconsole_exporters.django.http import http_metrics
 from opsconsole_exporters.django.migrations import migration_collectors
 from opsconsole_exporters.options import Options
+from opsconsole_exporters.process import eventloop
 from opsconsole_exporters.shield import report, shield
 
 GetResponse = Callable[[HttpRequest], Any]
@@ -37,9 +38,9 @@ class Outer:
         self.collectors = _collectors(options)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        workerprocess.ensure_started()
         if request.path_info == self.path:
             return self.page(request)
-        workerprocess.ensure_started()
         response: HttpResponseBase | None = None
         begun = self.metrics.begin()
         try:
@@ -63,10 +64,11 @@ class AsyncOuter(Outer):
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
+        workerprocess.ensure_started()
+        eventloop.ensure_watched()
         if request.path_info == self.path:
             # The page reads files and may ask the broker: off the event loop, and not on the thread of the views.
             return await sync_to_async(self.page, thread_sensitive=False)(request)
-        workerprocess.ensure_started()
         response: HttpResponseBase | None = None
         begun = self.metrics.begin()
         try:
