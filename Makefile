@@ -1,6 +1,7 @@
 # Every target makes the virtual environment it needs and says what it runs.
 PYTHON ?= python3
 PORT   ?= 8000
+JOBS   ?= 3
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -30,8 +31,9 @@ help: ## say what can be made
 demo: .venv/demo ## the whole product on real, embedded parts; ends in a link (PORT=8000)
 	@exec $(BIN)/python -m demo_app up --port $(PORT) --data-dir .opsconsole
 
-test: .venv/dev ## every test; what a missing program would be needed for is skipped with a reason
-	$(BIN)/python -m pytest $(ARGS)
+# Most of the time tests wait for servers, so there are more processes than cores.
+test: .venv/dev ## every test; what a missing program would be needed for is skipped with a reason (JOBS=3)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: .venv/dev ## format, lint, types, layers, security, generated files
 	$(BIN)/ruff format --check .

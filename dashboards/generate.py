@@ -1,9 +1,11 @@
-"""Every generated file, from the definitions: Grafana boards, Prometheus rules and the tests of the rules."""
+"""Every generated file, from the definitions: Grafana boards, Prometheus rules and their tests, the table of metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+
+from opsconsole_exporters.catalog import table
 
 from alerts.annotations import CONSOLE_URL
 from alerts.profile import PRODUCTION, Profile
@@ -21,6 +23,7 @@ FOLDERS = {"alerts/generated/prometheus": "*.yml", "alerts/generated/tests": "*.
 def files(profile: Profile = PRODUCTION, *, console_url: str = CONSOLE_URL) -> Mapping[str, str]:
     """Path below the root of the definitions -> text, sorted by path."""
     texts = {f"dashboards/generated/{board.name}.json": to_json(board, console_url=console_url) for board in BOARDS}
+    texts["docs/metrics.md"] = table.markdown()
     for family, alerts in FAMILIES.items():
         rules = f"prometheus/{family}.yml"
         texts[f"alerts/generated/{rules}"] = rule_file(family, alerts, profile, console_url=console_url)

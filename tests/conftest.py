@@ -58,11 +58,20 @@ def span_store(embedded_engine: ClickHouse) -> Iterator[SpanStore]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Shuffled or not, the acceptance tests come last and in order: they share one demo, which the last one stops."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shuffled or not, the acceptance tests come last and in order: they share one demo, which the last one stops.
+
+    Where several processes share the tests, a file stays with one of them, for its servers, and so do the acceptance tests,
+    which then come first: they take longest.
+    """
     acceptance = [item for item in items if "acceptance" in item.path.parts]
     acceptance.sort(key=lambda item: (str(item.path), item.reportinfo()[1] or 0))
-    items[:] = [item for item in items if "acceptance" not in item.path.parts] + acceptance
+    others = [item for item in items if "acceptance" not in item.path.parts]
+    for item in others:
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    for item in acceptance:
+        item.add_marker(pytest.mark.xdist_group("acceptance"))
+    items[:] = acceptance + others if hasattr(config, "workerinput") else others + acceptance
 
 
 @pytest.fixture(scope="session")

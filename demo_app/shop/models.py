@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
+from django_prometheus.models import ExportModelOperationsMixin
 from pgvector.django import HnswIndex, VectorField
 
 from .embedding import DIMENSIONS
@@ -45,7 +46,7 @@ class Product(models.Model):
         return self.name
 
 
-class Order(models.Model):
+class Order(ExportModelOperationsMixin("order"), models.Model):  # type: ignore[misc]  # counts rows written
     class State(models.TextChoices):
         PLACED = "placed"
         PAID = "paid"

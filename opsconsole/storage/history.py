@@ -60,7 +60,7 @@ class History:
     @property
     def at_hand(self) -> SampleSource:
         """The same where it needs nothing but a look into memory; elsewhere it raises ``NotSmall``."""
-        return _AtHand(self._head, self._pushed, self._moved)
+        return _AtHand(self._head, self._pushed, self._moved, self._shelf)
 
     def mark(self) -> Mark:
         return tuple(changes.mark() for changes in self._changes)
@@ -96,9 +96,12 @@ class _AtHand:
     head: Head
     pushed: PushedStore | None
     moved: Callable[[], bool]
+    shelf: Shelf
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
         if self.moved():
             raise NotSmall("some series have to be joined")
+        if end_ms <= self.head.complete_from_ms:
+            return self.shelf.at_hand(matchers, start_ms, end_ms)
         found = self.head.at_hand(matchers, start_ms, end_ms)
         return found if self.pushed is None else [*found, *self.pushed.at_hand(matchers, start_ms, end_ms)]

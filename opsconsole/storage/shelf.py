@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from opsconsole.promql.small import NotSmall
 from opsconsole.promql.source import Mark, Samples, SampleSource
 from opsconsole.series.matcher import Matcher
 
@@ -66,15 +67,28 @@ class Shelf:
         if end_ms - start_ms > _LONGEST_MS:
             return self._samples.select(matchers, start_ms, end_ms)
         question = tuple(matchers)
-        piece = self._pieces.get(question)
-        if piece is None or not piece.holds(start_ms, end_ms) or self._has_changed(piece):
-            piece = self._read(question, start_ms, end_ms, until_ms)
-        else:
-            self._use(question)
+        piece = self._piece(question, start_ms, end_ms) or self._read(question, start_ms, end_ms, until_ms)
         return piece.held.select(question, start_ms, end_ms)
 
-    def _has_changed(self, piece: _Piece) -> bool:
-        return self._noting.changed_since(piece.mark) <= piece.end_ms
+    def at_hand(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Samples]:
+        """What ``select`` finds, where it reads nothing; elsewhere raises ``NotSmall``."""
+        question = tuple(matchers)
+        piece = self._piece(question, start_ms, end_ms)
+        if piece is None:
+            raise NotSmall("the samples are not at hand")
+        return piece.held.select(question, start_ms, end_ms)
+
+    def _piece(self, question: tuple[Matcher, ...], start_ms: int, end_ms: int) -> _Piece | None:
+        """The one that holds all of the question, as it is now."""
+        piece = self._pieces.get(question)
+        if piece is None or not piece.holds(start_ms, end_ms):
+            return None
+        if self._noting.changed_since(piece.mark) <= piece.end_ms:
+            return None
+        with self._lock:
+            if question in self._pieces:
+                self._pieces.move_to_end(question)
+        return piece
 
     def _read(self, question: tuple[Matcher, ...], start_ms: int, end_ms: int, until_ms: int) -> _Piece:
         start_ms = start_ms // _GRID_MS * _GRID_MS
@@ -91,11 +105,6 @@ class Shelf:
                 while self._memory > self._most_bytes:
                     self._forget(next(iter(self._pieces)))
         return piece
-
-    def _use(self, question: tuple[Matcher, ...]) -> None:
-        with self._lock:
-            if question in self._pieces:
-                self._pieces.move_to_end(question)
 
     def _forget(self, question: tuple[Matcher, ...]) -> None:
         gone = self._pieces.pop(question, None)

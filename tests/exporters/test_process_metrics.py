@@ -145,7 +145,7 @@ def test_each_worker_tells_and_one_that_was_killed_is_replaced(launch, until, as
     pids = {web.get("/plain/")[1] for _ in range(30)}
     killed = int(min(pids))
     os.kill(killed, signal.SIGKILL)
-    until("its end", lambda: "was sent SIGKILL" in web.output or str(killed) not in {web.get("/plain/")[1]})
+    until("its end", lambda: "was sent SIGKILL" in web.output or str(killed) != web.get("/plain/")[1])
     later = until(
         "the new worker",
         lambda: (

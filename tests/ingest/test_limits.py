@@ -44,7 +44,11 @@ def test_members_of_a_bomb_do_not_each_get_the_whole_limit() -> None:
         unpack(gzip.compress(bytes(60)) * 2, "gzip", 100)
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"hello" * 100)[:-12], gzip.compress(b"x") + b"rest"])
+@pytest.mark.parametrize(
+    "body",
+    [b"no gzip", gzip.compress(b"hello" * 100)[:-12], gzip.compress(b"x") + b"rest"],
+    ids=["none", "cut off", "more behind"],
+)
 def test_what_is_no_whole_gzip_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
         unpack(body, "gzip", 1000)

@@ -110,7 +110,7 @@ def test_many_series_or_samples_stop_it(engine, query):
         engine.at_once.instant(query, NOW_MS)
 
 
-def test_a_span_that_the_head_does_not_hold_is_not_at_hand():
+def test_a_span_that_the_head_does_not_hold_is_at_hand_when_it_was_read():
     head, read = Head(), []
 
     class Store:
@@ -122,10 +122,12 @@ def test_a_span_that_the_head_does_not_hold_is_not_at_hand():
     read.clear()
     history = History(head, Store())
     engine = Engine(history, at_hand=history.at_hand)
-    engine.instant("up offset 1d", NOW_MS)
-    assert read == [1]
+    parse("up offset 1d")
     with pytest.raises(small.NotSmall):
         engine.at_once.instant("up offset 1d", NOW_MS)
+    assert read == []
+    engine.instant("up offset 1d", NOW_MS)
+    assert len(engine.at_once.instant("up offset 1d", NOW_MS).labels) == 0
     assert read == [1]
 
 

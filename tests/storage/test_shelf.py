@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsconsole.promql.engine import Engine
 from opsconsole.promql.memory import MemorySource
+from opsconsole.promql.small import NotSmall
 from opsconsole.promql.source import Mark
 from opsconsole.series.block import STALE, Block
 from opsconsole.series.labels import Labels
@@ -74,6 +76,20 @@ def test_a_question_nearby_is_answered_from_what_was_read_for_the_last_one():
     assert (start_ms % 900_000, end_ms % 900_000) == (0, 0)
     shelf.select(NAMED, end_ms - 1000, end_ms + 1, LAST_MS)
     assert len(store.read) == 2
+
+
+def test_what_was_read_is_at_hand_until_it_changes():
+    store = Store()
+    shelf = Shelf(store, store)
+    asked = (NAMED, LAST_MS - 3_900_000, LAST_MS - 3_600_000)
+    with pytest.raises(NotSmall):
+        shelf.at_hand(*asked)
+    found = shelf.select(*asked, LAST_MS)
+    assert [stack.labels for stack in shelf.at_hand(*asked)] == [stack.labels for stack in found]
+    store.changes.note(LAST_MS - 3_700_000)
+    with pytest.raises(NotSmall):
+        shelf.at_hand(*asked)
+    assert len(store.read) == 1
 
 
 def test_nothing_is_read_that_may_not_all_be_there_yet():

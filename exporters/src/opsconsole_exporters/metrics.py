@@ -1,29 +1,81 @@
-"""The metrics of the catalogue as objects of prometheus-client, made once per process."""
+"""The metrics of the catalogue as objects of prometheus-client, made once per process, with bounded label sets."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from opsconsole_exporters import multiprocess
 from opsconsole_exporters.catalog import Metric
+from opsconsole_exporters.catalog.exporter import FOLDED
+from opsconsole_exporters.options import Options
+
+
+class _Bounded:
+    """What a label from outside (a queue, a model, a task) can do to a service: fill its memory, a label set each.
+
+    So there is a most, above which further ones share one, and are counted.  Those that came first stay.
+    """
+
+    metric: Metric
+    most: int
+    _metrics: Any  # of prometheus-client's own: children by label values
+    _labelnames: Any
+
+    def labels(self, *values: Any, **named: Any) -> Any:
+        if named:
+            values = tuple(named[name] for name in self._labelnames if name in named)
+        key = tuple(map(str, values))
+        child = self._metrics.get(key)
+        if child is not None:
+            return child
+        if len(self._metrics) >= self.most and len(key) == len(self._labelnames):
+            if self.metric is not FOLDED:
+                counter(FOLDED).labels(self.metric.name).inc()
+            key = self.metric.overflow(key)
+        return super().labels(*key)  # type: ignore[misc]
+
+    def holds(self, key: tuple[str, ...]) -> bool:
+        """Whether these label values have a child of their own, which may be remembered by whoever asks often."""
+        return key in self._metrics
+
+
+AnyMetric = TypeVar("AnyMetric", bound=_Bounded)
+
+
+class BoundedCounter(_Bounded, Counter):
+    pass
+
+
+class BoundedGauge(_Bounded, Gauge):
+    pass
+
+
+class BoundedHistogram(_Bounded, Histogram):
+    pass
 
 
 @cache
-def counter(metric: Metric) -> Counter:
+def counter(metric: Metric) -> BoundedCounter:
     multiprocess.prepare()
-    return Counter(metric.name, metric.help, metric.labels)
+    return _bounded(BoundedCounter(metric.name, metric.help, metric.labels), metric)
 
 
 @cache
-def gauge(metric: Metric) -> Gauge:
+def gauge(metric: Metric) -> BoundedGauge:
     """A gauge of a service, not of one worker: a sum over the processes that live, unless the catalogue says otherwise."""
     multiprocess.prepare()
-    return Gauge(metric.name, metric.help, metric.labels, multiprocess_mode=metric.merge)
+    return _bounded(BoundedGauge(metric.name, metric.help, metric.labels, multiprocess_mode=metric.merge), metric)
 
 
 @cache
-def histogram(metric: Metric) -> Histogram:
+def histogram(metric: Metric) -> BoundedHistogram:
     multiprocess.prepare()
-    return Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets)
+    return _bounded(BoundedHistogram(metric.name, metric.help, metric.labels, buckets=metric.buckets), metric)
+
+
+def _bounded(made: AnyMetric, metric: Metric) -> AnyMetric:
+    made.metric, made.most = metric, metric.cap or Options.read().label_sets
+    return made

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from opsconsole_exporters.log import log
 
 _OFF = frozenset({"", "0", "false", "no", "off"})
+LABEL_SETS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Options:
     ``queues`` says whether a web process answers for the queues too; off because the sidecar does, and two answers
     for one queue add up to a wrong sum.  ``migrations`` says whether it asks the databases for theirs.
     ``cache_patterns`` as ``name=prefix, name=prefix``: what the keys of caches that begin with a prefix are called.
+    ``label_sets``: the most that a metric has in a process.
     ``recall_ratio``: the share of vector searches that are checked against an exact one, 0 to 1.
     """
 
@@ -33,6 +35,7 @@ class Options:
     log_level: str = "INFO"
     recall_ratio: float = 0.01
     llm: bool = True
+    label_sets: int = LABEL_SETS
 
     @classmethod
     def read(cls) -> Options:
@@ -48,6 +51,7 @@ class Options:
             log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
             recall_ratio=_ratio("OPSCONSOLE_VECTOR_RECALL_RATIO", 0.01),
             llm=_switch("OPSCONSOLE_LLM", default=True),
+            label_sets=_count("OPSCONSOLE_METRICS_LABEL_SETS", LABEL_SETS),
         )
 
 
@@ -74,6 +78,14 @@ def _text(name: str, default: str) -> str:
 def _switch(name: str, *, default: bool) -> bool:
     value = os.environ[name] if name in os.environ else _setting(name)
     return default if value is None else str(value).strip().lower() not in _OFF
+
+
+def _count(name: str, default: int) -> int:
+    text = _text(name, str(default)).strip()
+    if text.isascii() and text.isdigit() and int(text):
+        return int(text)
+    log.warning(f"{name} is {text!r}, which is no number above 0: it counts as {default}")
+    return default
 
 
 def _ratio(name: str, default: float) -> float:

@@ -11,12 +11,13 @@ from alerts.profile import PRODUCTION, PROFILES
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
-        "generate", help="write Grafana boards, Prometheus rules and rule tests from the definitions"
+        "generate",
+        help="write Grafana boards, Prometheus rules, their tests and the table of metrics from the definitions",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and list the files that differ")
     parser.add_argument("--profile", choices=sorted(PROFILES), default=PRODUCTION.name, help="default: %(default)s")
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="the folder that holds alerts/ and dashboards/"
+        "--out", type=Path, default=Path(), metavar="DIR", help="the folder that holds alerts/, dashboards/ and docs/"
     )
     parser.set_defaults(run=run)
 

@@ -25,4 +25,11 @@ SPANS_DROPPED = Metric(
     "Spans that never left: the queue was full, or the collector refused them or could not be reached.",
 )
 
-METRICS = (COLLECTOR_ERRORS, ROWS_LEFT_OUT, SPANS_DROPPED)
+FOLDED = Metric(
+    "opsconsole_exporter_folded_total",
+    Kind.COUNTER,
+    ("metric",),
+    'Times that a label set was one too many for its metric and was counted under "other" instead.',
+)
+
+METRICS = (COLLECTOR_ERRORS, ROWS_LEFT_OUT, SPANS_DROPPED, FOLDED)

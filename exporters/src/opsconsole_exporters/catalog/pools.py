@@ -56,7 +56,7 @@ POOL_WAIT = Metric(
     _POOL,
     "Seconds a request for a connection of the pool waited, served or not.",
     POOL_BUCKETS,
-    "seconds",
+    unit="seconds",
 )
 
 POOL_USE = Metric(
@@ -65,7 +65,7 @@ POOL_USE = Metric(
     _POOL,
     "Seconds between taking a connection from the pool and giving it back.",
     POOL_BUCKETS,
-    "seconds",
+    unit="seconds",
 )
 
 CONNECTION_CREATE = Metric(
@@ -74,7 +74,7 @@ CONNECTION_CREATE = Metric(
     _POOL,
     "Seconds it took to open a connection, of a pool or (by the alias of the database) of Django without one.",
     POOL_BUCKETS,
-    "seconds",
+    unit="seconds",
 )
 
 CONNECTION_CREATE_ERRORS = Metric(

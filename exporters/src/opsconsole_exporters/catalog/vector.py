@@ -22,7 +22,7 @@ VECTOR_SEARCH_DURATION = Metric(
     _COLLECTION,
     "Seconds a vector search took, its rows fetched.",
     SEARCH_BUCKETS,
-    "seconds",
+    unit="seconds",
 )
 
 VECTOR_SEARCH_ERRORS = Metric(

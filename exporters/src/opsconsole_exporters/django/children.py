@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-# Labels are names of code and small numbers, so this is never reached but by a defect; then we look up instead of growing.
-MOST = 10_000
-
 
 class Children(dict[tuple[str, ...], Any]):
     """Label values to the metric's child for them."""
@@ -17,6 +14,6 @@ class Children(dict[tuple[str, ...], Any]):
 
     def __missing__(self, labels: tuple[str, ...]) -> Any:
         child = self._metric.labels(*labels)
-        if len(self) < MOST:
+        if self._metric.holds(labels):  # one that is folded is counted each time
             self[labels] = child
         return child

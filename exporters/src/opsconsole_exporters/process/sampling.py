@@ -13,7 +13,6 @@ INTERVAL_S = 1.0
 _steps: dict[str, Callable[[], None]] = {}
 _running_in: int | None = None
 _lock = threading.Lock()
-os.register_at_fork(after_in_child=lambda: _forget())
 
 
 def every_second(part: str, step: Callable[[], None]) -> None:
@@ -41,3 +40,6 @@ def _forget() -> None:
     global _lock, _running_in
     _lock, _running_in = threading.Lock(), None
     _steps.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

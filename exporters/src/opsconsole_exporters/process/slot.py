@@ -18,7 +18,7 @@ _taken: tuple[int, Path | None, str] | None = None
 
 
 def worker_number(directory: Path | None) -> str:
-    """This process's number among those that share ``directory``, ``BEYOND`` if all are taken; "0" without a directory.
+    """The number of this process among those that share ``directory``, ``BEYOND`` if all are taken; "0" without a directory.
 
     The number is a lock on one byte of a file there.  The kernel takes it away from a process that ends, however it ends,
     and does not hand it on in a fork.  Raises ``OSError`` if the file cannot be made.
