@@ -30,6 +30,7 @@ def install(given_name: str | None, celery_app: Celery | None) -> None:
     once("traces", lambda: _traces(service))
     if options.llm:
         once("LLM metrics", _llm)
+    once("exemplars", _exemplars)
     once("process metrics", lambda: _process(alone=celery_app is None and "DJANGO_SETTINGS_MODULE" not in os.environ))
     if celery_app is not None:
         once("Celery", lambda: _celery(celery_app, service))
@@ -63,6 +64,12 @@ def _llm() -> None:
     from opsconsole_exporters.llm import instrument_httpx
 
     instrument_httpx()
+
+
+def _exemplars() -> None:
+    from opsconsole_exporters import exemplars
+
+    exemplars.keep()
 
 
 def _process(*, alone: bool) -> None:

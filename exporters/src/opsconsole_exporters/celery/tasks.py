@@ -9,7 +9,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals, states
 from celery.exceptions import Reject
 
-from opsconsole_exporters import metrics
+from opsconsole_exporters import exemplars, metrics
 from opsconsole_exporters.catalog.celery import (
     CELERY_FAILURES,
     CELERY_RUNTIME,
@@ -78,7 +78,9 @@ class TaskObserver:
         if began is None:
             return
         queue = self.queue_of(request)
-        metrics.histogram(CELERY_RUNTIME).labels(task.name, queue).observe(time.perf_counter() - began)
+        metrics.histogram(CELERY_RUNTIME).labels(task.name, queue).observe(
+            time.perf_counter() - began, exemplars.of_current_span()
+        )
         # An unknown state is a custom one, set by a task that then went on to its end.
         metrics.counter(CELERY_TASKS).labels(task.name, queue, STATES.get(state or "", "succeeded")).inc()
 
