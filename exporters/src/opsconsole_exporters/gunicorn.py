@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Any
 
-from opsconsole_exporters import multiprocess, workerprocess
+from opsconsole_exporters import ending, multiprocess, workerprocess
 from opsconsole_exporters.options import Options
 from opsconsole_exporters.shield import shield
 
@@ -47,7 +47,7 @@ def post_worker_init(worker: Any) -> None:  # noqa: ARG001 - gunicorn's signatur
         return
     with shield("gunicorn hooks"):
         workerprocess.ensure_started()
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        if signal.getsignal(signal.SIGTERM) in {signal.SIG_DFL, ending.flush_and_end}:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 

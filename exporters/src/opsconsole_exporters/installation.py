@@ -52,12 +52,16 @@ def _logs(service: str) -> None:
 
 
 def _traces(service: str) -> None:
-    from opsconsole_exporters import tracing
+    from opsconsole_exporters import ending, httpclients, otlp, tracing
 
     tracing.use_stable_names()
     if tracing.enabled():
         tracing.install_provider(service)
         tracing.instrument_psycopg()
+        httpclients.instrument_clients()
+        if otlp.wanted():
+            ending.flush_on_sigterm()
+            ending.flush_after_uvicorn()
 
 
 def _llm() -> None:

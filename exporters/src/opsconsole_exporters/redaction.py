@@ -6,8 +6,8 @@ It errs on the side of leaving out: a word too many that is hidden costs less th
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 HIDDEN = "***"
