@@ -202,7 +202,7 @@ def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFac
     # Debian's own script insists on a user; the one it wraps does not.
     inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
     folder = tmp_path_factory.mktemp("rabbitmq")
-    port, distribution, mapper = free_port(), free_port(), free_port()
+    port, distribution, mapper = find_free_port(), find_free_port(), find_free_port()
     environment = {
         **os.environ,
         "HOME": str(folder),

@@ -160,6 +160,29 @@ def test_a_task_logs_the_ids_of_the_request_that_sent_it(web, worker, shared_sin
     assert line["total"] == 3
 
 
+@pytest.mark.parametrize("path", ["/item/3/", "/later/"], ids=["sync", "async"])
+def test_a_response_has_the_id_of_its_request(web, path):
+    assert response_to(web, path, "ticket-17") == "ticket-17"
+    own = response_to(web, path, 'no"thing')
+    assert len(own) == 32
+    assert response_to(web, path, None) not in {own, "ticket-17"}
+
+
+def test_the_id_of_a_request_is_on_its_lines_and_on_those_of_its_tasks(web, worker, until):
+    response_to(web, "/item/9/", "item-9")
+    assert until("the structlog line", lambda: _find(web, "item shown", number=9))["request_id"] == "item-9"
+    assert until("the stdlib line", lambda: _find(web, "old style 9"))["request_id"] == "item-9"
+    response_to(web, "/boom/", "boom-1")
+    until("the error", lambda: _find(web, "Internal Server Error: /boom/", request_id="boom-1"))
+    response_to(web, "/order/", "order-5")
+    until("the task's line", lambda: _find(worker, "added", request_id="order-5"))
+    web.get("/order/")
+    other = until(
+        "another task's line", lambda: _find(worker, "added", request_id="order-5") and _other(worker, "order-5")
+    )
+    assert len(other["request_id"]) == 32
+
+
 def test_an_exception_is_logged_as_one_line_without_the_query_string(web, until):
     web.get("/boom/?token=sesame")
     line = until("the error", lambda: _find(web, "Internal Server Error: /boom/"))
@@ -196,6 +219,26 @@ def test_a_request_whose_client_has_gone_still_ends_its_span(web, shared_sink, a
     span = until("its span", lambda: shared_sink.find("GET hold/"))
     assert attributes_of(span)["http.response.status_code"] == 499
     until("nothing in flight", lambda: web.scrape().value("http_server_active_requests") == 0)
+
+
+def response_to(web, path, request_id):
+    """The ``X-Request-ID`` of the response."""
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
+    connection.request(
+        "GET", path, headers={"Host": "127.0.0.1", **({"X-Request-ID": request_id} if request_id else {})}
+    )
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.headers["X-Request-ID"]
+
+
+def _other(process, request_id):
+    """A task's line with another request's id."""
+    lines = (json.loads(line) for line in process.output.splitlines() if line.startswith("{"))
+    return next(
+        (line for line in lines if line["event"] == "added" and line.get("request_id") not in {None, request_id}), None
+    )
 
 
 def _find(process, event, **fields):

@@ -127,9 +127,29 @@ def test_openmetrics_is_served_to_who_asks_for_it(web):
     assert (status, body.rstrip().rpartition("\n")[2]) == (200, "# EOF")
 
 
+def test_durations_carry_traces_of_requests_that_any_worker_has_served(launch, until):
+    web = launch.web(asgi=False)
+    served_by: dict[str, str] = {}
+
+    def exemplars_of_both():
+        """Each bucket shows one request: go on until one shows a request of the one worker and one of the other."""
+        for path in ("/plain/", "/later/"):
+            trace = f"{len(served_by) + 1:032x}"
+            served_by[trace] = web.get(path, {"traceparent": f"00-{trace}-{'b' * 16}-01"})[1]
+        _, body = web.get("/metrics", {"Accept": "application/openmetrics-text;version=1.0.0"})
+        samples = [sample for family in openmetrics(body) for sample in family.samples if sample.exemplar]
+        traces = {sample.exemplar.labels["trace_id"] for sample in samples if sample.name == HTTP_DURATION.bucket}
+        assert traces <= served_by.keys()
+        return len({served_by[trace] for trace in traces}) == 2
+
+    until("exemplars of both workers", exemplars_of_both)
+    assert " # {" not in web.get("/metrics")[1], "only OpenMetrics' format has room for them"
+
+
+@pytest.mark.parametrize("several", [True, False], ids=["shared", "alone"])
 @pytest.mark.parametrize("asgi", [True, False], ids=["asgi", "wsgi"])
-def test_durations_carry_the_trace_of_a_request_as_exemplar(launch, asgi):
-    web = launch.web(asgi=asgi, workers=1, PROMETHEUS_MULTIPROC_DIR="")
+def test_durations_carry_the_trace_of_a_request_as_exemplar(launch, asgi, several):
+    web = launch.web(asgi=asgi, workers=1, **({} if several else {"PROMETHEUS_MULTIPROC_DIR": ""}))
     assert web.get("/plain/", {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})[0] == 200
     assert web.get("/later/", {"traceparent": f"00-{'c' * 32}-{'d' * 16}-00"})[0] == 200
     _, body = web.get("/metrics", {"Accept": "application/openmetrics-text;version=1.0.0"})

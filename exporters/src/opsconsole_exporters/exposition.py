@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from opsconsole_exporters import compaction, multiprocess
+from opsconsole_exporters import compaction, exemplars, multiprocess
 from opsconsole_exporters.shield import shield
 
 
@@ -26,10 +27,11 @@ class Page:
 class SharedFiles(MultiProcessCollector):
     """Every process's metrics, without the gauges of the dead."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, with_exemplars: bool) -> None:
         multiprocess.prepare()
         super().__init__(None, str(directory))  # type: ignore[no-untyped-call]
         self._directory = directory
+        self._with_exemplars = with_exemplars
 
     def collect(self) -> Iterable[Family]:
         multiprocess.drop_dead_gauges()
@@ -39,7 +41,10 @@ class SharedFiles(MultiProcessCollector):
             # A file is empty for an instant after its process has created it; reading it then would fail the scrape.
             files = [str(file) for file in self._directory.glob("*.db") if _size(file)]
             families: Iterable[Family] = self.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
-            return families
+        if self._with_exemplars:
+            with shield("exemplars"):
+                families = exemplars.attach(families, self._directory, time.time())
+        return families
 
 
 def render(accept: str, collectors: Iterable[Collector] = ()) -> Page:
@@ -50,9 +55,10 @@ def render(accept: str, collectors: Iterable[Collector] = ()) -> Page:
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)
-    shared = multiprocess.directory()
-    registry.register(REGISTRY if shared is None else SharedFiles(shared))
     encode, content_type = choose_encoder(accept)
+    shared = multiprocess.directory()
+    openmetrics = "openmetrics" in content_type  # the other format has no exemplars
+    registry.register(REGISTRY if shared is None else SharedFiles(shared, with_exemplars=openmetrics))
     return Page(encode(registry), content_type)
 
 

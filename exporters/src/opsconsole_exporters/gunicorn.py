@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Any
 
-from opsconsole_exporters import multiprocess
+from opsconsole_exporters import ending, multiprocess, workerprocess
 from opsconsole_exporters.options import Options
 from opsconsole_exporters.shield import shield
 
@@ -38,7 +38,7 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn call
 
 
 def post_worker_init(worker: Any) -> None:  # noqa: ARG001 - gunicorn's signature
-    """Let a worker that is told to stop run its exit handlers, which send the last spans.
+    """Begin to sample the worker, and when it is told to stop let it run its exit handlers, which send the last spans.
 
     uvicorn, once it has shut down, raises SIGTERM again under the handler that was there before it; with the default
     handler that ends the process on the spot.
@@ -46,7 +46,8 @@ def post_worker_init(worker: Any) -> None:  # noqa: ARG001 - gunicorn's signatur
     if not Options.read().enabled:
         return
     with shield("gunicorn hooks"):
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        workerprocess.ensure_started()
+        if signal.getsignal(signal.SIGTERM) in {signal.SIG_DFL, ending.flush_and_end}:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 

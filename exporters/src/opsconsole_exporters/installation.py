@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from opsconsole_exporters import workerprocess
 from opsconsole_exporters.options import Options, django_settings_pending
 from opsconsole_exporters.service import service_name
 from opsconsole_exporters.shield import shield
@@ -28,6 +30,8 @@ def install(given_name: str | None, celery_app: Celery | None) -> None:
     once("traces", lambda: _traces(service))
     if options.llm:
         once("LLM metrics", _llm)
+    once("exemplars", _exemplars)
+    once("process metrics", lambda: _process(alone=celery_app is None and "DJANGO_SETTINGS_MODULE" not in os.environ))
     if celery_app is not None:
         once("Celery", lambda: _celery(celery_app, service))
 
@@ -48,18 +52,37 @@ def _logs(service: str) -> None:
 
 
 def _traces(service: str) -> None:
-    from opsconsole_exporters import tracing
+    from opsconsole_exporters import ending, httpclients, otlp, tracing
 
     tracing.use_stable_names()
     if tracing.enabled():
         tracing.install_provider(service)
         tracing.instrument_psycopg()
+        httpclients.instrument_clients()
+        if otlp.wanted():
+            ending.flush_on_sigterm()
+            ending.flush_after_uvicorn()
 
 
 def _llm() -> None:
     from opsconsole_exporters.llm import instrument_httpx
 
     instrument_httpx()
+
+
+def _exemplars() -> None:
+    from opsconsole_exporters import exemplars
+
+    exemplars.keep()
+
+
+def _process(*, alone: bool) -> None:
+    """``alone``: there is no server that forks workers, and nothing else would tell when the work begins."""
+    from opsconsole_exporters.process import worker
+
+    workerprocess.on_start("process metrics", worker.start)
+    if alone:
+        workerprocess.ensure_started()
 
 
 def _celery(app: Celery, service: str) -> None:

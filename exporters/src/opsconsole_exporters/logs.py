@@ -10,7 +10,9 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from opsconsole_exporters import requestid
 from opsconsole_exporters.options import Options
+from opsconsole_exporters.redaction import OURS, Redaction
 from opsconsole_exporters.service import service_name
 
 # What Django and others attach to their records and nobody may find in a log: whole requests with their query strings,
@@ -32,19 +34,11 @@ def configure_logging(service: str | None = None, level: str | None = None) -> N
     ``service``: the value of the key ``service``.  ``level``: for the root logger, if nobody has set handlers on it.
     """
     name = service_name(service)
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _Service(name),
-        add_trace_ids,
-    ]
     if not structlog.is_configured():
         structlog.configure(
             processors=[
                 structlog.stdlib.filter_by_level,
-                *shared,
+                *_context(name),
                 structlog.stdlib.PositionalArgumentsFormatter(),
                 structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
             ],
@@ -52,15 +46,7 @@ def configure_logging(service: str | None = None, level: str | None = None) -> N
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         )
-    formatter = ServiceFormatter(
-        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), drop_private],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-    )
+    ours = formatter(name)
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler(sys.stdout))
@@ -68,8 +54,22 @@ def configure_logging(service: str | None = None, level: str | None = None) -> N
     for logger in (root, *_known_loggers()):
         for handler in logger.handlers:
             if _writes_to_console(handler):
-                handler.setFormatter(formatter)
+                handler.setFormatter(ours)
                 _move_to_stdout(handler)
+
+
+def formatter(service: str) -> ServiceFormatter:
+    """One JSON object for a record, without secrets."""
+    return ServiceFormatter(
+        foreign_pre_chain=[*_context(service), structlog.stdlib.ExtraAdder(), drop_private],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            Redacted(Redaction(Options.read().log_redact.split(","))),
+            structlog.processors.JSONRenderer(),
+        ],
+    )
 
 
 def add_trace_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -81,11 +81,32 @@ def add_trace_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     return event
 
 
+def add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add ``request_id`` of the request that is being served, or that sent the task, if there is one."""
+    if (request_id := requestid.current.get()) is not None:
+        event.setdefault("request_id", request_id)
+    return event
+
+
 def drop_private(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Leave out what may hold a password or a token."""
     for key in _PRIVATE:
         event.pop(key, None)
     return event
+
+
+class Redacted:
+    """The last step before the line is written.  A line that cannot be searched for secrets is not written as it is."""
+
+    def __init__(self, redaction: Redaction) -> None:
+        self._redaction = redaction
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        try:
+            return self._redaction.fields(event)
+        except Exception as error:  # noqa: BLE001 - a field's own ``repr`` may raise anything
+            kept = {name: event[name] for name in ("service", *OURS) if name in event}
+            return {**kept, "event": f"a log line whose fields cannot be shown: {type(error).__name__}"}
 
 
 class _Service:
@@ -95,6 +116,19 @@ class _Service:
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event.setdefault("service", self._name)
         return event
+
+
+def _context(service: str) -> list[Processor]:
+    """What every line says, whoever writes it."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _Service(service),
+        add_trace_ids,
+        add_request_id,
+    ]
 
 
 def _known_loggers() -> list[logging.Logger]:

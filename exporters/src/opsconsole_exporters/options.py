@@ -20,11 +20,13 @@ class Options:
     ``queues`` says whether a web process answers for the queues too; off because the sidecar does, and two answers
     for one queue add up to a wrong sum.  ``migrations`` says whether it asks the databases for theirs.
     ``cache_patterns`` as ``name=prefix, name=prefix``: what the keys of caches that begin with a prefix are called.
+    ``log_redact``: further names of fields, divided by commas, whose values nobody may find in a log.
     ``label_sets``: the most that a metric has in a process.
     ``recall_ratio``: the share of vector searches that are checked against an exact one, 0 to 1.
     """
 
     enabled: bool = True
+    release: str = ""
     metrics_path: str = "/metrics"
     metrics_token: str = ""
     queues: bool = False
@@ -32,6 +34,8 @@ class Options:
     cache_patterns: str = ""
     logs: bool = True
     log_level: str = "INFO"
+    log_redact: str = ""
+    request_id: bool = True
     recall_ratio: float = 0.01
     llm: bool = True
     label_sets: int = LABEL_SETS
@@ -40,6 +44,7 @@ class Options:
     def read(cls) -> Options:
         return cls(
             enabled=not _switch("OPSCONSOLE_EXPORTERS_DISABLED", default=False),
+            release=_text("OPSCONSOLE_RELEASE", ""),
             metrics_path="/" + _text("OPSCONSOLE_METRICS_PATH", "/metrics").strip("/"),
             metrics_token=_text("OPSCONSOLE_METRICS_TOKEN", ""),
             queues=_switch("OPSCONSOLE_METRICS_QUEUES", default=False),
@@ -47,6 +52,8 @@ class Options:
             cache_patterns=_text("OPSCONSOLE_CACHE_PATTERNS", ""),
             logs=_switch("OPSCONSOLE_LOGS", default=True),
             log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
+            log_redact=_text("OPSCONSOLE_LOG_REDACT", ""),
+            request_id=_switch("OPSCONSOLE_REQUEST_ID", default=True),
             recall_ratio=_ratio("OPSCONSOLE_VECTOR_RECALL_RATIO", 0.01),
             llm=_switch("OPSCONSOLE_LLM", default=True),
             label_sets=_count("OPSCONSOLE_METRICS_LABEL_SETS", LABEL_SETS),

@@ -1,4 +1,4 @@
-"""Traces: OpenTelemetry's SDK and its contrib instrumentations, sent as OTLP over HTTP.
+"""Traces: OpenTelemetry's SDK and its contrib instrumentations, sent as OTLP.
 
 Everything an operator can choose are OpenTelemetry's own variables (``OTEL_*``).  Without an endpoint no exporter starts,
 and spans only serve to put trace ids into logs and messages.
@@ -15,8 +15,12 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+
+from opsconsole_exporters import otlp
+from opsconsole_exporters.service import release
+from opsconsole_exporters.shield import report
 
 # At exit the last spans get this long to leave; a console that is down must not hold up a deployment.
 FLUSH_AT_EXIT_S = 2.0
@@ -79,8 +83,11 @@ def install_provider(service: str) -> None:
     """Make our tracer provider the process's, unless the service has brought its own."""
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
-    if exporter_wanted():
+    attributes = {SERVICE_NAME: service}
+    if version := release():
+        attributes[SERVICE_VERSION] = version
+    provider = TracerProvider(resource=Resource.create(attributes))
+    if otlp.wanted():
         provider.add_span_processor(PerProcess(_batching))
     trace.set_tracer_provider(provider)
 
@@ -130,19 +137,16 @@ def enabled() -> bool:
     return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
 
 
-def exporter_wanted() -> bool:
-    """Whether the environment names an OTLP endpoint and does not choose another exporter, or none."""
-    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    return bool(endpoint) and os.environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() == "otlp"
-
-
 def _batching() -> SpanProcessor:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
     from opsconsole_exporters.outbox import Outbox
 
+    try:
+        exporter = otlp.exporter()
+    except Exception as error:  # noqa: BLE001 - built while a span of the host ends, which must not notice
+        report("export of traces", error)
+        return SpanProcessor()
     chosen = "OTEL_BSP_SCHEDULE_DELAY" in os.environ
-    return Outbox(OTLPSpanExporter(), schedule_delay_millis=None if chosen else SCHEDULE_DELAY_MS)
+    return Outbox(exporter, schedule_delay_millis=None if chosen else SCHEDULE_DELAY_MS)
 
 
 def _within(seconds: float, act: Callable[[], object]) -> bool:

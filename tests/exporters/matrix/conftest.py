@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from opsconsole_exporters.catalog.http import HTTP_LATENCY, HTTP_RESPONSES
 
-from tests.exporters.conftest import Launcher, Process, free_port, wait_for
+from tests.exporters.conftest import Launcher, Process, find_free_port, wait_for
 
 _GUNICORN = ("gunicorn", "--no-control-socket", "-c", "{config}", "-b", "127.0.0.1:{port}", "-w", "2")
 _UVICORN = ("uvicorn", "watched.asgi:application", "--port", "{port}", "--no-access-log")
@@ -31,7 +31,7 @@ def deploy(launch: Launcher) -> Callable[..., Process]:
     """``deploy("gunicorn sync", "--max-requests", "100")`` starts the service that way and waits until it answers."""
 
     def run(deployment: str, *arguments: str, **environment: str) -> Process:
-        port = free_port()
+        port = find_free_port()
         config = launch.folder / "gunicorn.conf.py"
         config.write_text("from opsconsole_exporters.gunicorn import *\n")
         command = [part.format(port=port, config=config) for part in DEPLOYMENTS[deployment]]

@@ -8,7 +8,7 @@ import pytest
 from opsconsole_exporters.catalog.exporter import SPANS_DROPPED
 from opsconsole_exporters.catalog.http import HTTP_RESPONSES
 
-from tests.exporters.conftest import free_port
+from tests.exporters.conftest import find_free_port
 from tests.exporters.matrix.load import ask
 
 pytestmark = pytest.mark.real
@@ -39,7 +39,7 @@ def test_a_collector_that_hangs_costs_spans_and_no_request(deploy, deployment):
 
 
 def test_a_collector_that_is_down_costs_spans_and_no_request(deploy, until):
-    endpoint = f"http://127.0.0.1:{free_port()}"
+    endpoint = f"http://127.0.0.1:{find_free_port()}"
     timeout = {"OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
     web = deploy("gunicorn threads", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **SMALL_QUEUE, **timeout)
     books = ask(web.port, ["/plain/"] * REQUESTS)
@@ -48,7 +48,7 @@ def test_a_collector_that_is_down_costs_spans_and_no_request(deploy, until):
 
 
 def test_a_broker_that_is_down_costs_the_gauges_of_the_queues_and_no_request(deploy):
-    broker = f"redis://127.0.0.1:{free_port()}/0"
+    broker = f"redis://127.0.0.1:{find_free_port()}/0"
     web = deploy("gunicorn sync", BROKER_URL=broker, OPSCONSOLE_METRICS_QUEUES="1")
     books = ask(web.port, ["/plain/"] * 100)
     assert books.answered == {("/plain/", 200): 100}

@@ -6,11 +6,11 @@ is a word of ``PARTS``.
 
 from __future__ import annotations
 
-from . import cache, celery, database, exporter, http, llm, models, pgbouncer, pools, postgres, vector
+from . import cache, celery, database, exporter, http, llm, models, pgbouncer, pools, postgres, process, vector
 from .metric import Kind, Metric
 
 __all__ = ["CATALOG", "PARTS", "Kind", "Metric"]
 
-PARTS = (http, database, pools, cache, celery, llm, models, vector, postgres, pgbouncer, exporter)
+PARTS = (http, database, pools, cache, celery, llm, models, vector, postgres, pgbouncer, process, exporter)
 
 CATALOG: tuple[Metric, ...] = tuple(metric for part in PARTS for metric in part.METRICS)

@@ -9,7 +9,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals, states
 from celery.exceptions import Reject
 
-from opsconsole_exporters import metrics
+from opsconsole_exporters import exemplars, metrics, requestid
 from opsconsole_exporters.catalog.celery import (
     CELERY_FAILURES,
     CELERY_RUNTIME,
@@ -29,6 +29,7 @@ STATES = {
     states.IGNORED: "ignored",
 }
 _STARTED = "opsconsole_started"
+_IDENTIFIED = "opsconsole_identified"
 
 
 class TaskObserver:
@@ -50,6 +51,8 @@ class TaskObserver:
     def published(self, headers: dict[str, Any] | None = None, **_: object) -> None:
         if headers is not None:
             stamp.stamp(headers, time.time())
+            if (request_id := requestid.current.get()) is not None:
+                headers[requestid.TASK_HEADER] = request_id
 
     @shielded("Celery metrics")
     def sent(self, sender: Any = None, routing_key: str | None = None, **_: object) -> None:
@@ -62,6 +65,8 @@ class TaskObserver:
         if request.is_eager:  # it runs inside the caller and never saw a queue
             return
         setattr(request, _STARTED, time.perf_counter())
+        if (request_id := request.get(requestid.TASK_HEADER)) is not None:
+            setattr(request, _IDENTIFIED, requestid.current.set(requestid.accepted(request_id)))
         queue = self.queue_of(request)
         metrics.counter(CELERY_STARTED).labels(task.name, queue).inc()
         if (request.delivery_info or {}).get("redelivered"):
@@ -77,8 +82,12 @@ class TaskObserver:
         began = request.get(_STARTED)
         if began is None:
             return
+        if (identified := request.get(_IDENTIFIED)) is not None:
+            requestid.current.reset(identified)
         queue = self.queue_of(request)
-        metrics.histogram(CELERY_RUNTIME).labels(task.name, queue).observe(time.perf_counter() - began)
+        metrics.histogram(CELERY_RUNTIME).labels(task.name, queue).observe(
+            time.perf_counter() - began, exemplars.of_current_span()
+        )
         # An unknown state is a custom one, set by a task that then went on to its end.
         metrics.counter(CELERY_TASKS).labels(task.name, queue, STATES.get(state or "", "succeeded")).inc()
 

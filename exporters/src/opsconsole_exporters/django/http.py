@@ -12,9 +12,8 @@ from typing import Any
 
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from opentelemetry import trace
 
-from opsconsole_exporters import metrics
+from opsconsole_exporters import exemplars, metrics
 from opsconsole_exporters.catalog import http as names
 from opsconsole_exporters.catalog.database import REQUEST_QUERIES, REQUEST_QUERY_SECONDS, REQUEST_REPEATED_QUERIES
 from opsconsole_exporters.django import streaming
@@ -130,7 +129,7 @@ class HttpMetrics:
         """Count what the view and the exception handlers have made of the request; None as for ``end``."""
         view, method = view_of(request), method_of(request)
         status = str(CLIENT_CLOSED_REQUEST if response is None else response.status_code)
-        exemplar = exemplar_of(trace.get_current_span())
+        exemplar = exemplars.of_current_span()
         if (queries := current.get()) is not None:
             queries.exemplar = exemplar
         if started is not None:
@@ -159,14 +158,6 @@ class HttpMetrics:
 def http_metrics() -> HttpMetrics:
     """The process's own: both middlewares use it, and Django may build them more than once."""
     return HttpMetrics()
-
-
-def exemplar_of(span: trace.Span) -> dict[str, str] | None:
-    """The ids of a span that somebody will find; an exemplar of a trace that was not kept leads nowhere."""
-    at = span.get_span_context()
-    if not at.trace_flags.sampled:
-        return None
-    return {"trace_id": trace.format_trace_id(at.trace_id), "span_id": trace.format_span_id(at.span_id)}
 
 
 def view_of(request: HttpRequest) -> str:

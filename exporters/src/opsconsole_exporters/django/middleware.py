@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Token
 from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -16,15 +17,20 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from prometheus_client.registry import Collector
 
-from opsconsole_exporters import exposition, workerprocess
+from opsconsole_exporters import exposition, requestid, workerprocess
 from opsconsole_exporters.django.cacheserver import cache_server_collectors
 from opsconsole_exporters.django.http import http_metrics
 from opsconsole_exporters.django.migrations import migration_collectors
 from opsconsole_exporters.options import Options
+from opsconsole_exporters.process import eventloop
 from opsconsole_exporters.shield import report, shield
 
 GetResponse = Callable[[HttpRequest], Any]
 M = TypeVar("M")
+R = TypeVar("R", bound=HttpResponseBase)
+Identified = tuple[str, Token[str | None]]
+
+_REQUEST_ID = "HTTP_X_REQUEST_ID"
 
 
 class Outer:
@@ -34,19 +40,29 @@ class Outer:
         options = Options.read()
         self.path = options.metrics_path
         self.token = options.metrics_token
+        self.with_request_id = options.request_id
         self.collectors = _collectors(options)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        workerprocess.ensure_started()
         if request.path_info == self.path:
             return self.page(request)
-        workerprocess.ensure_started()
         response: HttpResponseBase | None = None
+        identified = self.identify(request)
         begun = self.metrics.begin()
         try:
             response = self.get_response(request)
         finally:
             self.metrics.end(begun, request, response)
-        return response
+            forget(identified)
+        return sign(response, identified)
+
+    def identify(self, request: HttpRequest) -> Identified | None:
+        """Take the id of the request, or give it one, for as long as it is served."""
+        if not self.with_request_id:
+            return None
+        request_id = requestid.accepted(request.META.get(_REQUEST_ID))
+        return request_id, requestid.current.set(request_id)
 
     def page(self, request: HttpRequest) -> HttpResponse:
         if not exposition.authorized(self.token, request.headers.get("authorization", "")):
@@ -63,18 +79,21 @@ class AsyncOuter(Outer):
         markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
+        workerprocess.ensure_started()
+        eventloop.ensure_watched()
         if request.path_info == self.path:
             # The page reads files and may ask the broker: off the event loop, and not on the thread of the views.
             return await sync_to_async(self.page, thread_sensitive=False)(request)
-        workerprocess.ensure_started()
         response: HttpResponseBase | None = None
+        identified = self.identify(request)
         begun = self.metrics.begin()
         try:
             response = await self.get_response(request)
         finally:
             # Also when the client goes away and the view is cancelled.
             self.metrics.end(begun, request, response)
-        return response
+            forget(identified)
+        return sign(response, identified)
 
 
 class Inner:
@@ -132,6 +151,18 @@ def outer(get_response: GetResponse) -> Any:
 @sync_and_async_middleware
 def inner(get_response: GetResponse) -> Any:
     return _made(AsyncInner if iscoroutinefunction(get_response) else Inner, get_response)
+
+
+def forget(identified: Identified | None) -> None:
+    if identified is not None:
+        requestid.current.reset(identified[1])
+
+
+def sign(response: R, identified: Identified | None) -> R:
+    """Tell the client the id of its request, unless the service does."""
+    if identified is not None:
+        response.headers.setdefault(requestid.HEADER, identified[0])
+    return response
 
 
 def _made(middleware: Callable[[GetResponse], M], get_response: GetResponse) -> M:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from opsconsole_exporters import metrics
+from opsconsole_exporters import exemplars, metrics
 from opsconsole_exporters.catalog.llm import (
     LLM_COST,
     LLM_DURATION,
@@ -54,7 +54,7 @@ def finished(who: Who, outcome: Outcome, seconds: float, usage: Usage | None, en
     """Count a call that ended, and what it used and cost."""
     _begin(who.provider, who.model, who.operation)
     error = "" if outcome is Outcome.OK else outcome.value
-    metrics.histogram(LLM_DURATION).labels(*who.stream_labels, error).observe(seconds)
+    metrics.histogram(LLM_DURATION).labels(*who.stream_labels, error).observe(seconds, exemplars.of_current_span())
     metrics.counter(LLM_REQUESTS).labels(who.provider, who.model, who.operation, outcome.value).inc()
     if ended_early_by:
         metrics.counter(LLM_EARLY_END).labels(who.provider, who.model, ended_early_by).inc()
