@@ -6,6 +6,7 @@ not; nobody can know, and it is the only latitude.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from itertools import cycle, islice
@@ -36,8 +37,12 @@ def paths(count: int) -> list[str]:
 
 def workers(web: Process) -> list[int]:
     """The pids of the processes that answer; uvicorn has a child beside them that only cleans up."""
-    children = psutil.Process(web.popen.pid).children()
-    return [child.pid for child in children if "resource_tracker" not in "".join(child.cmdline())]
+    pids = []
+    for child in psutil.Process(web.popen.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended, whether or not it was waited for
+            if "resource_tracker" not in "".join(child.cmdline()):
+                pids.append(child.pid)
+    return pids
 
 
 def assert_exact(page: Scrape, books: Books) -> None:
