@@ -6,8 +6,6 @@ since are still right, and only those behind are evaluated.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,9 +13,10 @@ from functools import lru_cache
 import numpy as np
 
 from opsconsole.series.labels import LabelSets, derived
+from opsconsole.series.lately import Lately
 
 from .parse import parse
-from .plan import Aggregate, Binary, Call, Expr, Negate, Parentheses, Range, Selector, Subquery
+from .plan import Aggregate, Binary, Call, Expr, Negate, Range, Selector, Subquery
 from .result import Matrix
 from .source import ChangingSource, Mark
 
@@ -57,14 +56,11 @@ class Kept:
 
     def __init__(self, source: ChangingSource, memory_bytes: int = MEMORY_BYTES) -> None:
         self._source = source
-        self._most_bytes = memory_bytes
-        self._lock = threading.Lock()
-        self._answers: OrderedDict[Question, _Answer] = OrderedDict()
-        self._memory = 0
+        self._answers: Lately[Question, _Answer] = Lately(memory_bytes, memory_bytes // _LARGEST)
 
     @property
     def memory_bytes(self) -> int:
-        return self._memory
+        return self._answers.memory_bytes
 
     def answer(self, question: Question, start_ms: int, end_ms: int, evaluate: Evaluate) -> Matrix:
         """The answer from start to end, evaluated as far as it is not kept."""
@@ -98,20 +94,9 @@ class Kept:
 
     def _keep(self, question: Question, answer: _Answer) -> None:
         matrix = answer.matrix
-        if not matrix.timestamps.size or answer.memory_bytes > self._most_bytes // _LARGEST:
-            return
-        matrix.values.flags.writeable = matrix.present.flags.writeable = False
-        with self._lock:
-            self._forget(question)
-            self._answers[question] = answer
-            self._memory += answer.memory_bytes
-            while self._memory > self._most_bytes:
-                self._forget(next(iter(self._answers)))
-
-    def _forget(self, question: Question) -> None:
-        gone = self._answers.pop(question, None)
-        if gone is not None:
-            self._memory -= gone.memory_bytes
+        if matrix.timestamps.size:
+            matrix.values.flags.writeable = matrix.present.flags.writeable = False
+            self._answers.keep(question, answer, answer.memory_bytes)
 
 
 @lru_cache(maxsize=1024)
@@ -124,7 +109,7 @@ def _looks_back(node: Expr) -> bool:
     if isinstance(node, Selector | Range | Subquery) and (node.shift.at is not None or node.shift.offset_ms < 0):
         return False
     match node:
-        case Subquery(expr=inner) | Negate(expr=inner) | Parentheses(expr=inner):
+        case Subquery(expr=inner) | Negate(expr=inner):
             return _looks_back(inner)
         case Aggregate():
             return _looks_back(node.expr) and (node.param is None or _looks_back(node.param))

@@ -93,7 +93,7 @@ class RemoteEngine:
         self._loop.close()
 
     def instant(self, query: str, at_ms: int, budget: Budget | None = None) -> Matrix | Scalar | String:
-        """The value at one instant; ``Samples`` for a range vector.  Raises ``PromQLError``."""
+        """The value at one instant; ``Samples``, sorted by labels, for a range vector.  Raises ``PromQLError``."""
         budget = budget or Budget(self._limits)
         answer = self._ask("query", {"query": query, "time": _seconds(at_ms)}, budget)
         remarks = _remarks(answer)
@@ -108,6 +108,7 @@ class RemoteEngine:
                 instants = np.array([at_ms], dtype=np.int64)
                 return Matrix(_labels(rows), instants, values, np.ones(values.shape, dtype=bool), *remarks)
             if kind == "matrix":
+                rows = _by_labels(rows)
                 taken = np.unique([_ms(pair[0]) for row in rows for pair in row["values"]]).astype(np.int64)
                 matrix = _matrix(rows, taken, budget, remarks)
                 return Samples(matrix.labels, taken, matrix.values, matrix.present, *remarks)
@@ -130,8 +131,7 @@ class RemoteEngine:
         answer = self._ask("query_range", asked, budget)
         steps = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
         try:
-            rows = sorted(answer["data"]["result"], key=lambda row: Labels.of(row["metric"]))
-            return _matrix(rows, steps, budget, _remarks(answer))
+            return _matrix(_by_labels(answer["data"]["result"]), steps, budget, _remarks(answer))
         except (KeyError, IndexError, TypeError, ValueError):
             raise self._no_prometheus() from None
 
@@ -235,6 +235,10 @@ def _matrix(
         values[number, columns] = np.array(texts, dtype=np.float64)
         present[number, columns] = True
     return Matrix(_labels(rows), timestamps, values, present, *remarks)
+
+
+def _by_labels(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    return sorted(rows, key=lambda row: Labels.of(row["metric"]))
 
 
 def _labels(rows: Sequence[Mapping[str, Any]]) -> list[Labels]:

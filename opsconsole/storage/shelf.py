@@ -7,14 +7,12 @@ one: another panel, the same one a step later, an instant nearby.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from opsconsole.promql.small import NotSmall
-from opsconsole.promql.source import Mark, Samples, SampleSource
+from opsconsole.promql.source import ChangingSource, Mark, Samples, SampleSource
+from opsconsole.series.lately import Lately
 from opsconsole.series.matcher import Matcher
 
 from .head import Head
@@ -25,14 +23,6 @@ _LONGEST_MS = 7_200_000  # as long as the head's window; reading what is longer 
 _LARGEST = 2  # a piece takes no more than one part in so many of the memory
 
 
-class Noting(Protocol):
-    """Knows what comes to the samples of the past."""
-
-    def mark(self) -> Mark: ...
-
-    def changed_since(self, mark: Mark) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """The samples in (start, end] of one list of matchers, as they were at ``mark``."""
@@ -40,7 +30,6 @@ class _Piece:
     start_ms: int
     end_ms: int
     held: Head
-    memory_bytes: int
     mark: Mark
 
     def holds(self, start_ms: int, end_ms: int) -> bool:
@@ -50,17 +39,14 @@ class _Piece:
 class Shelf:
     """Any thread may ask.  Pieces that were not asked for lately make room for others."""
 
-    def __init__(self, samples: SampleSource, noting: Noting, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, samples: SampleSource, noting: ChangingSource, memory_bytes: int = MEMORY_BYTES) -> None:
         self._samples = samples
         self._noting = noting
-        self._most_bytes = memory_bytes
-        self._lock = threading.Lock()
-        self._pieces: OrderedDict[tuple[Matcher, ...], _Piece] = OrderedDict()
-        self._memory = 0
+        self._pieces: Lately[tuple[Matcher, ...], _Piece] = Lately(memory_bytes, memory_bytes // _LARGEST)
 
     @property
     def memory_bytes(self) -> int:
-        return self._memory
+        return self._pieces.memory_bytes
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, until_ms: int) -> Sequence[Samples]:
         """The samples in (start, end] and some around them, none after ``until_ms``: later ones are not all stored yet."""
@@ -83,12 +69,7 @@ class Shelf:
         piece = self._pieces.get(question)
         if piece is None or not piece.holds(start_ms, end_ms):
             return None
-        if self._noting.changed_since(piece.mark) <= piece.end_ms:
-            return None
-        with self._lock:
-            if question in self._pieces:
-                self._pieces.move_to_end(question)
-        return piece
+        return piece if self._noting.changed_since(piece.mark) > piece.end_ms else None
 
     def _read(self, question: tuple[Matcher, ...], start_ms: int, end_ms: int, until_ms: int) -> _Piece:
         start_ms = start_ms // _GRID_MS * _GRID_MS
@@ -96,17 +77,6 @@ class Shelf:
         mark = self._noting.mark()
         found = self._samples.select(question, start_ms, end_ms)
         held = Head.holding([block for samples in found for block in samples.blocks()])
-        piece = _Piece(start_ms, end_ms, held, held.state.memory_bytes, mark)
-        if piece.memory_bytes <= self._most_bytes // _LARGEST:
-            with self._lock:
-                self._forget(question)
-                self._pieces[question] = piece
-                self._memory += piece.memory_bytes
-                while self._memory > self._most_bytes:
-                    self._forget(next(iter(self._pieces)))
+        piece = _Piece(start_ms, end_ms, held, mark)
+        self._pieces.keep(question, piece, held.state.memory_bytes)
         return piece
-
-    def _forget(self, question: tuple[Matcher, ...]) -> None:
-        gone = self._pieces.pop(question, None)
-        if gone is not None:
-            self._memory -= gone.memory_bytes

@@ -57,6 +57,14 @@ def longer_than_half_a_second(shop: Any) -> float:
     return float(shop.metric("shop-web", f"{name}_count") - shop.metric("shop-web", f"{name}_bucket", 'le="0.5"'))
 
 
+@pytest.fixture(autouse=True)
+def healthy(shop: Any, wait_until: Wait) -> None:
+    """What the fault of an earlier test has left (workers that look at the switches now and then, a pool that is still
+    held) is over; there are two workers.
+    """
+    wait_until(lambda: all(shop.get("/").status_code == 200 for _ in range(6)), "the shop is well")
+
+
 def test_each_page_of_the_shop_answers(shop: Any) -> None:
     for path in ("/", "/products/", "/products/?category=desk", "/search/?q=lamp", "/basket/", "/about/", "/shipping/"):
         page = shop.get(path)

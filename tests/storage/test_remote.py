@@ -138,12 +138,15 @@ def test_a_range_is_sorted_and_has_its_gaps(server: Server, remote: Callable[...
     assert (asked["start"], asked["end"], asked["step"]) == (["10.000"], ["11.200"], ["0.500"])
 
 
-def test_the_samples_of_a_range_vector_keep_their_times(server: Server, remote: Callable[..., RemoteEngine]) -> None:
-    rows = [{"metric": {"n": n}, "values": [[t, "1"]]} for n, t in (("a", 10.137), ("b", 9.001))]
+def test_the_samples_of_a_range_vector_are_sorted_and_keep_their_times(
+    server: Server, remote: Callable[..., RemoteEngine]
+) -> None:
+    rows = [{"metric": {"n": n}, "values": [[t, "1"]]} for n, t in (("b", 9.001), ("a", 10.137))]
     server.says({"resultType": "matrix", "result": rows})
     result = remote().instant("x[1m]", 11_000)
     assert isinstance(result, Samples)
     assert result.timestamps.tolist() == [9_001, 10_137]
+    assert [labels.get("n") for labels in result.labels] == ["a", "b"]
     assert result.present.tolist() == [[False, True], [True, False]]
 
 
