@@ -91,6 +91,7 @@ def collecting() -> Iterator[int]:
     here, there = context.Pipe()
     process = context.Process(target=_collect, args=(there,), daemon=True)
     process.start()
+    there.close()  # so that a collector that dies early is an error here, and not a wait
     try:
         yield here.recv()
     finally:

@@ -64,7 +64,7 @@ def never_going_down() -> Callable[[Process], AbstractContextManager[None]]:
                         if value < highest.get((name, labels), 0.0):
                             fallen.append((name, dict(labels), highest[name, labels], value))
                         highest[name, labels] = value
-                done.wait(0.05)
+                done.wait(0.3)
 
         thread = threading.Thread(target=scrape)
         thread.start()

@@ -55,10 +55,13 @@ class MigrationCollector(Collector):
 
 
 def read_migrations(alias: str) -> Migrations | None:
-    """Ask the database; None when nobody migrates it.  Raises what Django and the driver raise."""
+    """Ask the database, in a thread of our own; None when nobody migrates it.  Raises what Django and the driver raise."""
     connection = _own_connection(alias)
     # Neither a trace of one span each minute, nor a query that the service has not made.
     with suppress_instrumentation(), unobserved(connection):
+        # Django's recorder asks some of its questions through the ORM, which takes the thread's connection of that alias:
+        # that would be one of the pool, and the thread ends without giving it back.
+        connections[alias] = connection
         try:
             # A database without the table is new if it is the default one; another was made by somebody else.
             if alias != DEFAULT_DB_ALIAS and not MigrationRecorder(connection).has_table():
@@ -68,6 +71,7 @@ def read_migrations(alias: str) -> Migrations | None:
             return Migrations(applied=len(executor.loader.applied_migrations or ()), unapplied=len(plan))
         finally:
             connection.close()
+            del connections[alias]
 
 
 def migration_collectors() -> Sequence[Collector]:
