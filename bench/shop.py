@@ -22,10 +22,12 @@ from bench.client import Client, Refused
 from demo_app.supervisor.ports import free
 
 OFF = {"OPSCONSOLE_EXPORTERS_DISABLED": "1"}
+DEFAULT = "ours"
 WATCHED_BY = {
     "off": OFF,
     "django-prometheus": {**OFF, "BENCH_WATCHED_BY": "django-prometheus"},
     "ours, no traces": {"OTEL_SDK_DISABLED": "true"},
+    DEFAULT: {},
     "ours, 10 % of traces": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"},
     "ours, all traces": {"OTEL_TRACES_SAMPLER": "parentbased_always_on"},
 }

@@ -34,18 +34,33 @@ def test_no_value_survives(values):
     literals = [str(abs(each)) if isinstance(each, int) else "'" + each.replace("'", "''") + "'" for each in values]
     found = fingerprint(f"SELECT a FROM t WHERE b IN ({', '.join(literals)})")
     assert found == fingerprint("SELECT a FROM t WHERE b IN (%s, %s)") or len(values) == 1
-    assert found is not None
     assert set(found.text.partition(" IN ")[2]) <= set("(?)")
 
 
 @pytest.mark.parametrize("sql", ['SAVEPOINT "s1"', "SET search_path TO x", "", "   ", "CREATE TABLE t (a int)"])
 def test_what_reads_no_rows_has_no_shape(sql):
-    assert fingerprint(sql) is None
+    assert not fingerprint(sql).is_of_rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "summary"),
+    [
+        ('SELECT "a"."id" FROM "shop_product" AS "a" WHERE b = %s', "SELECT shop_product"),
+        ("(select 1 from only t) union (select 2 from u)", "SELECT t"),
+        ('INSERT INTO "shop_order" ("a") VALUES (%s)', "INSERT shop_order"),
+        ("update `t 1` set a = 1", "UPDATE t 1"),
+        ("DELETE FROM public.t", "DELETE public.t"),
+        ("SELECT 1", "SELECT"),
+        ('SAVEPOINT "s1"', "SAVEPOINT"),
+        ("", "SQL"),
+    ],
+)
+def test_a_statement_is_called_by_what_it_does_and_its_first_table(sql, summary):
+    assert fingerprint(sql).summary == summary
 
 
 def test_a_statement_of_any_length_is_read_in_part_and_kept_in_part():
     found = fingerprint("SELECT a FROM t WHERE " + " OR ".join(f"column_{n} = 1" for n in range(100_000)))
-    assert found is not None
     assert len(found.text) <= 1000
 
 

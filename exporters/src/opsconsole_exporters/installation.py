@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from opsconsole_exporters import workerprocess
-from opsconsole_exporters.options import Options, django_settings_pending
+from opsconsole_exporters.options import Options, django_settings_pending, is_django_service
 from opsconsole_exporters.service import service_name
 from opsconsole_exporters.shield import shield
 
@@ -31,7 +30,7 @@ def install(given_name: str | None, celery_app: Celery | None) -> None:
     if options.llm:
         once("LLM metrics", _llm)
     once("exemplars", _exemplars)
-    once("process metrics", lambda: _process(alone=celery_app is None and "DJANGO_SETTINGS_MODULE" not in os.environ))
+    once("process metrics", lambda: _process(alone=celery_app is None and not is_django_service()))
     if celery_app is not None:
         once("Celery", lambda: _celery(celery_app, service))
 
@@ -57,7 +56,8 @@ def _traces(service: str) -> None:
     tracing.use_stable_names()
     if tracing.enabled():
         tracing.install_provider(service)
-        tracing.instrument_psycopg()
+        if not is_django_service():
+            tracing.instrument_psycopg()
         httpclients.instrument_clients()
         if otlp.wanted():
             ending.flush_on_sigterm()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class Options:
     ``cache_patterns`` as ``name=prefix, name=prefix``: what the keys of caches that begin with a prefix are called.
     ``log_redact``: further names of fields, divided by commas, whose values nobody may find in a log.
     ``label_sets``: the most that a metric has in a process.
+    ``traces_per_second``: the most traces that begin in a process and are kept, unless OpenTelemetry's own variable chooses.
     ``recall_ratio``: the share of vector searches that are checked against an exact one, 0 to 1.
     """
 
@@ -36,6 +38,7 @@ class Options:
     log_level: str = "INFO"
     log_redact: str = ""
     request_id: bool = True
+    traces_per_second: float = 10.0
     recall_ratio: float = 0.01
     llm: bool = True
     label_sets: int = LABEL_SETS
@@ -54,15 +57,20 @@ class Options:
             log_level=_text("OPSCONSOLE_LOG_LEVEL", "INFO").upper(),
             log_redact=_text("OPSCONSOLE_LOG_REDACT", ""),
             request_id=_switch("OPSCONSOLE_REQUEST_ID", default=True),
-            recall_ratio=_ratio("OPSCONSOLE_VECTOR_RECALL_RATIO", 0.01),
+            traces_per_second=_number("OPSCONSOLE_TRACES_PER_SECOND", 10.0, math.inf),
+            recall_ratio=_number("OPSCONSOLE_VECTOR_RECALL_RATIO", 0.01, 1),
             llm=_switch("OPSCONSOLE_LLM", default=True),
             label_sets=_count("OPSCONSOLE_METRICS_LABEL_SETS", LABEL_SETS),
         )
 
 
+def is_django_service() -> bool:
+    return bool(os.environ.get("DJANGO_SETTINGS_MODULE")) or _django_is_configured()
+
+
 def django_settings_pending() -> bool:
     """Whether this is a Django service whose settings are not loaded yet, so that only the environment can be read."""
-    return bool(os.environ.get("DJANGO_SETTINGS_MODULE")) and not _django_is_configured()
+    return is_django_service() and not _django_is_configured()
 
 
 def _django_is_configured() -> bool:
@@ -93,13 +101,16 @@ def _count(name: str, default: int) -> int:
     return default
 
 
-def _ratio(name: str, default: float) -> float:
+def _number(name: str, default: float, most: float) -> float:
+    """A number from 0 to ``most``."""
     text = _text(name, str(default))
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if 0 <= value <= 1:
+    if 0 <= value <= most and value < math.inf:
         return value
-    log.warning(f"{name} is {text!r}, which is no number from 0 to 1: it counts as {default}")
+    log.warning(
+        f"{name} is {text!r}, which is no number {'from 0' if most == math.inf else f'from 0 to {most:g}'}: it counts as {default}"
+    )
     return default

@@ -128,19 +128,18 @@ def _time(pool: Any, name: str) -> None:
     wait, use = metrics.histogram(POOL_WAIT).labels(name), metrics.histogram(POOL_USE).labels(name)
     getconn, putconn = pool.getconn, pool.putconn
 
-    def taken(connection: Any) -> Any:
-        with shield(_PART):
-            setattr(connection, _TAKEN_AT, perf_counter())
-        return connection
+    @shielded(_PART)
+    def taken(connection: Any) -> None:
+        setattr(connection, _TAKEN_AT, perf_counter())
 
+    @shielded(_PART)
     def waited(started: float) -> None:
-        with shield(_PART):
-            wait.observe(perf_counter() - started)
+        wait.observe(perf_counter() - started)
 
+    @shielded(_PART)
     def used(connection: Any) -> None:
-        with shield(_PART):
-            if (since := connection.__dict__.pop(_TAKEN_AT, None)) is not None:
-                use.observe(perf_counter() - since)
+        if (since := connection.__dict__.pop(_TAKEN_AT, None)) is not None:
+            use.observe(perf_counter() - since)
 
     def timed_getconn(*args: Any, **kwargs: Any) -> Any:
         started = perf_counter()
@@ -148,7 +147,8 @@ def _time(pool: Any, name: str) -> None:
             connection = getconn(*args, **kwargs)
         finally:
             waited(started)
-        return taken(connection)
+        taken(connection)
+        return connection
 
     async def timed_async_getconn(*args: Any, **kwargs: Any) -> Any:
         started = perf_counter()
@@ -156,7 +156,8 @@ def _time(pool: Any, name: str) -> None:
             connection = await getconn(*args, **kwargs)
         finally:
             waited(started)
-        return taken(connection)
+        taken(connection)
+        return connection
 
     def timed_putconn(conn: Any) -> Any:
         # Also for the asynchronous one, which is a coroutine function: this answers its coroutine.

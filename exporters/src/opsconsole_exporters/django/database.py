@@ -1,4 +1,4 @@
-"""Query durations and errors, by Django's own ``execute_wrapper``: no database engine is replaced."""
+"""Durations, errors and spans of queries, by Django's own ``execute_wrapper``: no database engine is replaced."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from opsconsole_exporters.catalog.database import (
     DB_NEW_CONNECTIONS,
     DB_QUERY_DURATION,
 )
+from opsconsole_exporters.django import statements
 from opsconsole_exporters.django.origin import find_origin
 from opsconsole_exporters.django.queries import current
-from opsconsole_exporters.shield import report, shielded
+from opsconsole_exporters.shield import report, shield, shielded
 
 _ours: set[int] = set()
 
@@ -33,29 +34,39 @@ _ours: set[int] = set()
 class QueryObserver:
     """Stands around every query of one connection."""
 
-    def __init__(self, alias: str, vendor: str) -> None:
-        self._alias = alias
-        self._vendor = vendor
-        self._durations = metrics.histogram(DB_QUERY_DURATION).labels(alias, vendor)
-        self._executed = metrics.counter(DB_EXECUTED).labels(alias, vendor)
-        self._executed_many = metrics.counter(DB_EXECUTED_MANY).labels(alias, vendor)
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._of = connection.alias, connection.vendor
+        self._durations = metrics.histogram(DB_QUERY_DURATION).labels(*self._of)
+        self._executed = metrics.counter(DB_EXECUTED).labels(*self._of)
+        self._executed_many = metrics.counter(DB_EXECUTED_MANY).labels(*self._of)
+        self._spans = statements.spans_of(connection)
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        span = self._span(sql, params, many)
         started = perf_counter()
         try:
             result = execute(sql, params, many, context)
         except Exception as error:
-            self._failed(error)
-            self._done(sql, params, many, perf_counter() - started)
+            self._failed(span, error)
+            self._done(span, sql, params, many, perf_counter() - started)
             raise
-        self._done(sql, params, many, perf_counter() - started)
+        self._done(span, sql, params, many, perf_counter() - started)
         return result
 
-    def _done(self, sql: str, params: Any, many: bool, seconds: float) -> None:
+    def _span(self, sql: str, params: Any, many: bool) -> trace.Span | None:
+        if self._spans is None or not trace.get_current_span().is_recording():
+            return None
+        with shield("traces"):
+            return self._spans.start(str(sql), _rows(params) if many else None)
+        return None
+
+    def _done(self, span: trace.Span | None, sql: str, params: Any, many: bool, seconds: float) -> None:
         try:
+            if span is not None:
+                span.end()
             self._durations.observe(seconds)
             if many:
-                rows = len(params) if hasattr(params, "__len__") else 1
+                rows = _rows(params)
                 self._executed.inc(rows)
                 self._executed_many.inc(rows)
             else:
@@ -71,8 +82,15 @@ class QueryObserver:
             report("database metrics", error)
 
     @shielded("database metrics")
-    def _failed(self, error: Exception) -> None:
-        metrics.counter(DB_ERRORS).labels(self._alias, self._vendor, type(error).__name__).inc()
+    def _failed(self, span: trace.Span | None, error: Exception) -> None:
+        metrics.counter(DB_ERRORS).labels(*self._of, type(error).__name__).inc()
+        if span is not None:
+            statements.failed(span, error)
+
+
+def _rows(params: Any) -> int:
+    """Sets of parameters of an executemany; a generator of them does not tell."""
+    return len(params) if hasattr(params, "__len__") else 1
 
 
 def observe_connections() -> None:
@@ -105,7 +123,7 @@ def _connected(connection: BaseDatabaseWrapper, **_: object) -> None:
 def _observe(connection: BaseDatabaseWrapper) -> None:
     # A connection that is opened again keeps its wrappers.
     if not any(isinstance(wrapper, QueryObserver) for wrapper in connection.execute_wrappers):
-        connection.execute_wrappers.append(QueryObserver(connection.alias, connection.vendor))
+        connection.execute_wrappers.append(QueryObserver(connection))
 
 
 @shielded("database metrics")

@@ -12,7 +12,9 @@ CACHED = 2048
 READ_CHARACTERS = 4000
 SHOWN_CHARACTERS = 1000
 
-_DATA = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE", "REPLACE", "(SELECT")
+_DATA = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE", "REPLACE"})
+_OPERATION = re.compile(r"\W*(\w+)")
+_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|TABLE)\s+(?:ONLY\s+)?(?:\"([^\"]+)\"|`([^`]+)`|([\w.]+))", re.IGNORECASE)
 # Quoted names come first, so that what looks like a value inside them is left alone.
 _TOKEN = re.compile(
     r"""
@@ -33,27 +35,43 @@ _ROWS = re.compile(rf"\b(VALUES\s*{_ROW})(?:\s*,\s*{_ROW})+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """``id``: 16 hex digits, the same in every process.  ``text``: the statement without its values, cut when long."""
+    """``id``: 16 hex digits, the same in every process.  ``text``: the statement without its values, cut when long.
+
+    ``operation`` as ``SELECT``, empty for an empty statement; ``summary`` as ``SELECT shop_product``, with the first table
+    that is named.
+    """
 
     id: str
     text: str
+    operation: str
+    summary: str
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether it reads or writes rows; savepoints, settings and definitions do not."""
+        return self.operation in _DATA
 
 
-def fingerprint(sql: str) -> Fingerprint | None:
-    """The shape of ``sql``, or None for what reads and writes no rows (savepoints, settings, definitions)."""
+def fingerprint(sql: str) -> Fingerprint:
+    """The shape of ``sql``."""
     return _cached(sql if len(sql) <= READ_CHARACTERS else sql[:READ_CHARACTERS])
 
 
 @lru_cache(CACHED)
-def _cached(sql: str) -> Fingerprint | None:
-    text = normalise(sql)
-    return _named(text) if text[:8].upper().startswith(_DATA) else None
+def _cached(sql: str) -> Fingerprint:
+    return _named(normalise(sql))
 
 
 @lru_cache(CACHED)
 def _named(text: str) -> Fingerprint:
+    found = _OPERATION.match(text)
+    operation = found[1].upper() if found else ""
+    table = _TABLE.search(text)
     return Fingerprint(
-        hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest(), text[:SHOWN_CHARACTERS]
+        hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest(),
+        text[:SHOWN_CHARACTERS],
+        operation,
+        f"{operation} {table[table.lastindex or 0]}" if table else operation or "SQL",
     )
 
 

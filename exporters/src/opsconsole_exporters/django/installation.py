@@ -73,10 +73,9 @@ def _counts_the_same(middleware: str) -> bool:
 def _traces() -> None:
     from opsconsole_exporters import tracing
     from opsconsole_exporters.django.spans import record_queries
-    from opsconsole_exporters.django.traces import install_traces, leave_out_connection_setup
+    from opsconsole_exporters.django.traces import install_traces
 
     if tracing.enabled():
-        leave_out_connection_setup()
         # Position 1: inside the outermost middleware, so that /metrics is not traced, and outside all others.
         install_traces(int(OUTER in settings.MIDDLEWARE), record_queries)
 

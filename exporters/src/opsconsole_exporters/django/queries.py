@@ -65,7 +65,7 @@ class RequestQueries:
         self.count += 1
         self.seconds += seconds
         found = fingerprint(sql)
-        if found is None:
+        if not found.is_of_rows:
             return None
         shape = self._shapes.get(found.id)
         if shape is None:

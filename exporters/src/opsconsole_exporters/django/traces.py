@@ -12,8 +12,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import wraps
-from importlib.util import find_spec
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -22,7 +20,6 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from opentelemetry import context, propagate, trace
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.propagators.textmap import Getter
 
 from opsconsole_exporters import __version__
@@ -174,28 +171,6 @@ def excluded() -> re.Pattern[str] | None:
     told = os.environ.get("OTEL_PYTHON_DJANGO_EXCLUDED_URLS", os.environ.get("OTEL_PYTHON_EXCLUDED_URLS", ""))
     patterns = [pattern.strip() for pattern in told.split(",") if pattern.strip()]
     return re.compile("|".join(patterns)) if patterns else None
-
-
-def leave_out_connection_setup() -> None:
-    """No spans for what Django says to a connection before anybody uses it.
-
-    A pool opens connections in threads of its own, so each of these statements would be a trace of one span.
-    """
-    if find_spec("psycopg") is None:
-        return
-    from django.db.backends.postgresql.base import DatabaseWrapper
-
-    wrapper: Any = DatabaseWrapper  # the method is Django's own, and there since 5.1
-    configure = getattr(wrapper, "_configure_connection", None)
-    if configure is None:
-        return
-
-    @wraps(configure)
-    def quietly(self: Any, connection: Any) -> Any:
-        with suppress_instrumentation():
-            return configure(self, connection)
-
-    wrapper._configure_connection = quietly  # noqa: SLF001 - see above
 
 
 @shielded("traces")

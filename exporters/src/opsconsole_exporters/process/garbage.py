@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
 from time import perf_counter
 from typing import Any
 
@@ -19,9 +18,11 @@ class GarbageClock:
 
     def __init__(self) -> None:
         self.pause_s = 0.0
-        self.collections: Counter[int] = Counter()
-        self.collected: Counter[int] = Counter()
-        self.uncollectable: Counter[int] = Counter()
+        # By generation.
+        generations = len(gc.get_threshold())
+        self.collections = [0] * generations
+        self.collected = [0] * generations
+        self.uncollectable = [0] * generations
         self._began = 0.0
 
     def __call__(self, phase: str, info: dict[str, Any]) -> None:
@@ -58,6 +59,6 @@ class GarbageMetrics:
             (GC_COLLECTED, clock.collected, told.collected),
             (GC_UNCOLLECTABLE, clock.uncollectable, told.uncollectable),
         ):
-            for generation, count in dict(now).items():
+            for generation, count in enumerate(list(now)):
                 metrics.counter(metric).labels(self._worker, str(generation)).inc(count - before[generation])
                 before[generation] = count

@@ -1,0 +1,76 @@
+"""Which traces are kept, by a clock that the test moves."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opsconsole_exporters import options
+from opsconsole_exporters.sampler import RateLimited, by_rate
+
+TRACE_ID = 0x1234
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def kept(sampler: RateLimited, count: int) -> int:
+    return sum(sampler.should_sample(None, TRACE_ID, "GET").decision.is_sampled() for _ in range(count))
+
+
+def test_a_quiet_service_keeps_all():
+    clock = Clock()
+    sampler = RateLimited(10, clock)
+    for _ in range(100):
+        clock.now += 0.11
+        assert kept(sampler, 1) == 1
+
+
+def test_a_busy_one_keeps_so_many_a_second_and_unused_room_lasts_a_second():
+    clock = Clock()
+    sampler = RateLimited(10, clock)
+    assert kept(sampler, 1000) == 10
+    clock.now += 0.5
+    assert kept(sampler, 1000) == 5
+    clock.now += 3600
+    assert kept(sampler, 1000) == 10
+
+
+def test_less_than_one_a_second_is_one_now_and_then():
+    clock = Clock()
+    sampler = RateLimited(0.1, clock)
+    assert kept(sampler, 5) == 1
+    clock.now += 9
+    assert kept(sampler, 5) == 0
+    clock.now += 1
+    assert kept(sampler, 5) == 1
+
+
+def test_none_a_second_is_none():
+    assert kept(RateLimited(0, Clock()), 5) == 0
+
+
+@pytest.mark.parametrize("flags", [trace.TraceFlags.SAMPLED, trace.TraceFlags.DEFAULT])
+def test_whoever_called_decides(flags):
+    tracer = TracerProvider(sampler=by_rate(0 if flags else 10)).get_tracer("test")
+    caller = trace.SpanContext(TRACE_ID, 7, is_remote=True, trace_flags=trace.TraceFlags(flags))
+    span = tracer.start_span("GET", trace.set_span_in_context(trace.NonRecordingSpan(caller)))
+    assert span.is_recording() is bool(flags)
+    assert span.get_span_context().trace_id == TRACE_ID
+
+
+@pytest.mark.parametrize("told", ["-1", "many", "inf", "nan"])
+def test_a_rate_that_is_none_is_said_and_the_default_counts(monkeypatch, caplog, told):
+    monkeypatch.setenv("OPSCONSOLE_TRACES_PER_SECOND", told)
+    with caplog.at_level("WARNING"):
+        assert options.Options.read().traces_per_second == 10
+    assert f"OPSCONSOLE_TRACES_PER_SECOND is '{told}'" in caplog.text
+
+
+def test_the_rate_is_read(monkeypatch):
+    monkeypatch.setenv("OPSCONSOLE_TRACES_PER_SECOND", "0.5")
+    assert options.Options.read().traces_per_second == 0.5
