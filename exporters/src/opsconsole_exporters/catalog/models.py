@@ -92,6 +92,16 @@ ML_ROWS = Metric(
     "Rows for later study: written, or dropped because the queue or the file was full or the sink failed.",
 )
 
+LABELS = {
+    "model": "Name that the code gives to `ServedModel`: as many as it serves.",
+    "version": "Version that the code gives to `ServedModel`: one for each model that a process has loaded.",
+    "outcome": "`ok`, `invalid_input` or `error`.",
+    "bin": "Bin of the reference distribution: at most 12 of numbers, or 51 of classes.",
+    "le": "Edge of the reference distribution: at most 11.",
+    "feature": "Name of a feature in the reference distribution: at most 20.",
+    "result": "`written` or `dropped`.",
+}
+
 METRICS = (
     ML_PREDICTIONS,
     ML_DURATION,
