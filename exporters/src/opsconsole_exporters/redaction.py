@@ -1,4 +1,4 @@
-"""What nobody may find in a log: passwords, tokens, keys and cookies, by the name they go by or by how they look.
+"""What nobody may find in a log or a trace: passwords, tokens, keys and cookies, by the name they go by or by how they look.
 
 It errs on the side of leaving out: a word too many that is hidden costs less than a password that is not.
 """
@@ -28,7 +28,7 @@ _BY_NAME = re.compile(rf"(?:^|[^a-z])(?:{_WORDS})(?:$|[^a-z])|password|passwd|(?
 _HARMLESS = re.compile(r"token[_.-](?:class|count|limit|type|usage)$", re.IGNORECASE)
 
 _HINT = re.compile(
-    r"pass|pwd|secret|key|token|auth|cookie|credential|session|csrf|signature|dsn|://|eyJ|sk-|bearer|basic|gh[a-z]_|github_pat|xox|AKIA|ops_",
+    r"pass|pwd|secret|key|token|auth|cookie|credential|session|csrf|signature|dsn|identified|://|eyJ|sk-|bearer|basic|gh[a-z]_|github_pat|xox|AKIA|ops_",
     re.IGNORECASE,
 )
 _PEM = re.compile(r"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL)
@@ -37,7 +37,11 @@ _HEADER = re.compile(
     rf"(\b(?:(?:set-)?cookie|(?:proxy-)?authorization)\\?[\"']?\s{{0,3}}[:=]\s{{0,3}})({_QUOTED}|[^\r\n]+)",
     re.IGNORECASE,
 )
-_PAIR = re.compile(rf"((?:{_WORDS})\\?[\"']?\s{{0,3}}(?:=|:|%3D)\s{{0,3}})({_QUOTED}|[^\s&;,\"'\])}}]+)", re.IGNORECASE)
+# What may close a name before its value: Key (token)=(...), environ['TOKEN']=...
+_CLOSE = r"\\?[\"')\]]{0,2}"
+_PAIR = re.compile(rf"((?:{_WORDS}){_CLOSE}\s{{0,3}}(?:=|:|%3D)\s{{0,3}})({_QUOTED}|[^\s&;,\"'\])}}]+)", re.IGNORECASE)
+# ALTER ROLE shop PASSWORD '...', CREATE USER shop IDENTIFIED BY '...'
+_IN_SQL = re.compile(r"(\b(?:password|identified\s{1,3}by)\s{1,3})(E?'(?:[^']|'')*'?)", re.IGNORECASE)
 # To the last @ before the path: a password may hold one.
 _IN_ADDRESS = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@?#]{0,200}:)[^\s/\"']{1,500}@", re.IGNORECASE)
 # "Token missing" is no credential: one has a digit or is long.
@@ -58,7 +62,11 @@ class Redaction:
 
     def fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of one log line as plain data; values under a secret's name are hidden, texts are searched."""
-        return {name: value if name in OURS else self._field(name, value, DEEPEST) for name, value in fields.items()}
+        return {name: value if name in OURS else self.field(name, value) for name, value in fields.items()}
+
+    def field(self, name: str, value: Any) -> Any:
+        """One value as plain data, as ``fields`` has it."""
+        return self._field(name, value, DEEPEST)
 
     def _field(self, name: object, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool):
@@ -104,6 +112,7 @@ def text(value: str) -> str:
     value = _PEM.sub(HIDDEN, value)
     value = _HEADER.sub(_hide, value)
     value = _IN_ADDRESS.sub(rf"\1{HIDDEN}@", value)
+    value = _IN_SQL.sub(rf"\1'{HIDDEN}'", value)
     value = _PAIR.sub(_hide, value)
     value = _SCHEME.sub(rf"\1 {HIDDEN}", value)
     return _LOOKS.sub(HIDDEN, value)

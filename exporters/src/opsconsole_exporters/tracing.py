@@ -19,6 +19,8 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 
 from opsconsole_exporters import otlp
+from opsconsole_exporters.options import Options
+from opsconsole_exporters.redaction import Redaction
 from opsconsole_exporters.service import release
 from opsconsole_exporters.shield import report
 
@@ -139,9 +141,10 @@ def enabled() -> bool:
 
 def _batching() -> SpanProcessor:
     from opsconsole_exporters.outbox import Outbox
+    from opsconsole_exporters.redactedspans import RedactedSpans
 
     try:
-        exporter = otlp.exporter()
+        exporter = RedactedSpans(otlp.exporter(), Redaction(Options.read().log_redact.split(",")))
     except Exception as error:  # noqa: BLE001 - built while a span of the host ends, which must not notice
         report("export of traces", error)
         return SpanProcessor()

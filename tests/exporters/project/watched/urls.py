@@ -9,6 +9,7 @@ urlpatterns = [
     path("boom/", views.boom, name="boom"),
     path("lookup/", views.lookup, name="lookup"),
     path("broken-sql/", views.broken_sql, name="broken-sql"),
+    path("leak/", views.leak, name="leak"),
     path("order/", views.order, name="order"),
     path("hold/", views.hold, name="hold"),
     path("hold-connection/", views.hold_connection, name="hold-connection"),
