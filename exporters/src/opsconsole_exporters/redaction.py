@@ -27,10 +27,14 @@ _WORDS = (
 _BY_NAME = re.compile(rf"(?:^|[^a-z])(?:{_WORDS})(?:$|[^a-z])|password|passwd|(?:secret|token|apikey)$", re.IGNORECASE)
 _HARMLESS = re.compile(r"token[_.-](?:class|count|limit|type|usage)$", re.IGNORECASE)
 
-_HINT = re.compile(
-    r"pass|pwd|secret|key|token|auth|cookie|credential|session|csrf|signature|dsn|identified|://|eyJ|sk-|bearer|basic|gh[a-z]_|github_pat|xox|AKIA|ops_",
-    re.IGNORECASE,
+# One of them is in every text that the patterns below would change; looking for plain words is twenty times as quick.
+# fmt: off
+_HINTS = (
+    "pass", "pwd", "secret", "key", "token", "auth", "cookie", "credential", "session", "csrf", "signature", "dsn",
+    "identified", "://", "eyj", "sk-", "bearer", "basic", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "xox", "akia",
+    "ops_",
 )
+# fmt: on
 _PEM = re.compile(r"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL)
 _QUOTED = r"\\?\"[^\"\r\n]*\"|\\?'[^'\r\n]*'"
 _HEADER = re.compile(
@@ -50,7 +54,7 @@ _SCHEME = re.compile(
 )
 _LOOKS = re.compile(
     r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"  # a JSON Web Token
-    r"|\bsk-[\w-]{16,}|\bgh[a-z]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[a-z]-[\w-]{10,}|\bAKIA[0-9A-Z]{12,}|\bops_\w{16,}"
+    r"|\bsk-[\w-]{16,}|\bgh[oprsu]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[a-z]-[\w-]{10,}|\bAKIA[0-9A-Z]{12,}|\bops_\w{16,}"
 )
 
 
@@ -107,7 +111,8 @@ def text(value: str) -> str:
     """A text without what looks like a secret: in pairs, query strings, headers, addresses, or by its own form."""
     if len(value) > LONGEST:
         value = f"{value[:LONGEST]}..."
-    if not _HINT.search(value):
+    lower = value.lower()
+    if not any(hint in lower for hint in _HINTS):
         return value
     value = _PEM.sub(HIDDEN, value)
     value = _HEADER.sub(_hide, value)
