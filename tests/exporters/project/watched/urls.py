@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from watched import streams, views
+from watched import answers, streams, views
 
 urlpatterns = [
     path("plain/", views.plain, name="plain"),
@@ -15,5 +15,7 @@ urlpatterns = [
     path("hold-connection/", views.hold_connection, name="hold-connection"),
     path("stream/<str:kind>/", streams.sync, name="stream"),
     path("stream-async/<str:kind>/", streams.asynchronous, name="stream-async"),
+    path("answer/<str:way>/<str:model>/", answers.answer, name="answer"),
+    path("left-over/", answers.left_over, name="left-over"),
     path("shop/", include("watched.shop.urls")),
 ]
