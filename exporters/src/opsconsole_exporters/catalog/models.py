@@ -89,7 +89,7 @@ ML_ROWS = Metric(
     "opsconsole_ml_prediction_rows_total",
     Kind.COUNTER,
     ("result",),
-    "Rows for later study: written, or dropped because the queue or the file was full or the sink failed.",
+    "Rows for later study: written, or dropped because the queue was full, the row too large or the sink failed.",
 )
 
 LABELS = {
