@@ -6,7 +6,7 @@ without a secret goes on as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -50,6 +50,8 @@ class RedactedSpans(SpanExporter):
 
 def without_secrets(span: ReadableSpan, redaction: Redaction) -> ReadableSpan:
     """``span`` itself if there is nothing to hide, else a copy of it."""
+    if not redaction.may_hide(_texts(span)):
+        return span
     name = text(span.name)
     attributes = _attributes(span.attributes, redaction)
     events = [_event(event, redaction) for event in span.events]
@@ -104,6 +106,19 @@ class _Copy(ReadableSpan):
     @property
     def dropped_links(self) -> int:
         return self._original.dropped_links
+
+
+def _texts(span: ReadableSpan) -> Iterator[str]:
+    """Every name and every value that is no number."""
+    yield span.name
+    yield span.status.description or ""
+    for holder in (span, *span.events, *span.links):
+        for name, value in (holder.attributes or {}).items():
+            yield name
+            if isinstance(value, str):
+                yield value
+            elif not isinstance(value, int | float):
+                yield str(value)
 
 
 def _attributes(given: Attributes | None, redaction: Redaction) -> dict[str, Any] | None:
