@@ -112,7 +112,8 @@ def _texts(span: ReadableSpan) -> Iterator[str]:
     """Every name and every value that is no number."""
     yield span.name
     yield span.status.description or ""
-    for holder in (span, *span.events, *span.links):
+    holders: tuple[ReadableSpan | Event | Link, ...] = (span, *span.events, *span.links)
+    for holder in holders:
         for name, value in (holder.attributes or {}).items():
             yield name
             if isinstance(value, str):
