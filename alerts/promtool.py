@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from opsconsole_exporters.catalog.evaluator import ALERTS
+
 from signals.feed import Feed, Flow
 from signals.model import Signal
 
@@ -82,11 +84,11 @@ def _words(alert: Alert, evaluation: int, profile: Profile, console_url: str) ->
 
 
 def _timing(alert: Alert, scenario: Scenario, profile: Profile) -> Iterator[dict[str, object]]:
-    firing = f'ALERTS{{alertname="{alert.name}",alertstate="firing"}}'
+    firing = f'{ALERTS}{{alertname="{alert.name}",alertstate="firing"}}'
     whole = f"[{_at(scenario.evaluations, profile)}]"
     end = scenario.evaluations - 1
     if scenario.fires is None or scenario.resolves is None:
-        states = firing if scenario.pends else f'ALERTS{{alertname="{alert.name}"}}'
+        states = firing if scenario.pends else f'{ALERTS}{{alertname="{alert.name}"}}'
         yield _expect(f"sum(count_over_time({states}{whole}))", end, None, profile)
         return
     count = f"count({firing})"

@@ -50,10 +50,10 @@ class Feed(Protocol):
 class Gauge:
     """The metric itself is the level."""
 
-    metric: Metric | str
+    metric: Metric
 
     def at(self, level: float) -> tuple[Flow, ...]:
-        return (Flow(str(self.metric), _labels(self.metric), level),)
+        return (Flow(self.metric.name, _labels(self.metric), level),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,5 +135,5 @@ class Quantile:
         )
 
 
-def _labels(metric: Metric | str) -> dict[str, str]:
-    return {} if isinstance(metric, str) else {label: EXAMPLE_LABELS[label] for label in metric.labels}
+def _labels(metric: Metric) -> dict[str, str]:
+    return {label: EXAMPLE_LABELS[label] for label in metric.labels}

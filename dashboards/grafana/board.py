@@ -8,6 +8,7 @@ from typing import Any
 
 from grafanalib import core
 from grafanalib._gen import DashboardEncoder
+from opsconsole_exporters.catalog.evaluator import ALERTS as ALERTS_SERIES
 
 from alerts.annotations import CONSOLE_URL
 from alerts.registry import ALERTS
@@ -96,7 +97,7 @@ def _firing_bands() -> Json:
         "name": "Firing alerts",
         "datasource": DATASOURCE,
         "enable": True,
-        "expr": f'ALERTS{{alertname=~"{names}", alertstate="firing", job=~"$job"}}',
+        "expr": f'{ALERTS_SERIES}{{alertname=~"{names}", alertstate="firing", job=~"$job"}}',
         "iconColor": COLOURS["crit"],
         "step": "10s",
         "titleFormat": "{{alertname}}",

@@ -7,18 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from opsconsole_exporters.catalog.scraper import METRICS as OF_EVERY_SCRAPE
 
 from opsconsole.series.exemplar import Exemplar
 from opsconsole.series.labels import Labels
 from opsconsole.series.metadata import Metadata
 
-OWN_SERIES = (
-    "up",
-    "scrape_duration_seconds",
-    "scrape_samples_scraped",
-    "scrape_samples_post_metric_relabeling",
-    "scrape_series_added",
-)
+OWN_SERIES = tuple(metric.name for metric in OF_EVERY_SCRAPE)
 """What the scraper says of every scrape, also of one that failed."""
 
 

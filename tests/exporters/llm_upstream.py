@@ -75,6 +75,8 @@ class Upstream(BaseHTTPRequestHandler):
             yield chunk({"content": word})
         while "endless" in self.model:
             yield chunk({"content": "more "})
+        if "stalling" in self.model:
+            self.connection.recv(1)  # says nothing more until the other side has gone
         yield chunk({}, "content_filter" if "filtered" in self.model else "stop")
         if "unreported" not in self.model:
             yield {**head, "choices": [], "usage": {**USAGE, "completion_tokens": 20}}  # a running total, told twice

@@ -64,6 +64,17 @@ print(mine, worker_number(Path({str(tmp_path)!r})))
     assert said.stdout.split() == ["1", "0", "0"]
 
 
+def test_a_main_process_has_a_number_of_another_row(tmp_path):
+    code = f"""
+from pathlib import Path
+from opsconsole_exporters.process.slot import worker_number
+print(worker_number(Path({str(tmp_path)!r}), main=True), worker_number(Path({str(tmp_path)!r})))
+"""
+    with holder(tmp_path) as (_, zero):
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert (zero, said.stdout.split()) == ("0", ["main-0", "main-0"])
+
+
 def test_more_workers_than_numbers_share_one(tmp_path, monkeypatch):
     monkeypatch.setattr(slot, "MOST", 1)
     with holder(tmp_path) as (_, zero):
@@ -161,11 +172,25 @@ def test_each_worker_tells_and_one_that_was_killed_is_replaced(launch, until, as
 
 
 @pytest.mark.real
-def test_children_of_the_prefork_pool_tell(launch, until):
-    launch.worker()
+def test_children_of_the_prefork_pool_and_their_main_process_tell(launch, until):
+    celery = launch.worker(OPSCONSOLE_RELEASE="2026.11")
     sidecar = launch.sidecar()
-    page = until("both children", lambda: (page := sidecar.scrape()) and workers_of(page) == {"0", "1"} and page)
-    assert page.sum(names.PROCESS_RESIDENT) > 20e6
+    page = until("all", lambda: (page := sidecar.scrape()) and workers_of(page) == {"main-0", "0", "1"} and page)
+    resident = {worker: page.value(names.PROCESS_RESIDENT, worker=worker) for worker in ("main-0", "0", "1")}
+    assert min(resident.values()) > 10e6
+    assert page.value(names.PROCESS_OPEN_FDS, worker="main-0") > 3
+    assert page.value(names.PROCESS_START, worker="main-0") < page.value(names.PROCESS_START, worker="0")
+    assert page.value(names.RELEASE_START, version="2026.11") == page.value(names.PROCESS_START, worker="main-0")
+    assert workers_of(page, names.LOOP_LAG) == set(), "it runs no loop of ours"
+    celery.stop()
+    until("its end", lambda: workers_of(sidecar.scrape()) == set())
+
+
+@pytest.mark.real
+def test_a_pool_that_does_not_fork_is_one_worker_from_the_start(launch, until):
+    launch.worker("-P", "threads")
+    sidecar = launch.sidecar()
+    until("the worker", lambda: workers_of(sidecar.scrape()) == {"0"})
 
 
 @pytest.mark.real

@@ -60,6 +60,10 @@ def test_other_names_keep_their_values(name):
         json.dumps(json.dumps({"password": SESAME})),
         f"ValueError: bad config Config(user='ann', api_key='{SESAME}', port=1)",
         f"environ: SECRET_KEY={SESAME} DEBUG=1",
+        f"environ['SECRET_KEY'] = '{SESAME}'",
+        f"DETAIL:  Key (token)=({SESAME}) already exists.",
+        f"ALTER ROLE shop WITH LOGIN PASSWORD '{SESAME} it''s two'",
+        f"CREATE USER shop IDENTIFIED BY '{SESAME}'",
     ],
 )
 def test_texts_are_searched(said):
@@ -96,6 +100,7 @@ def test_secrets_are_known_by_their_looks(secret):
         "http://127.0.0.1:8000/path?next=/a@b",
         "used 512 tokens in 3 s",
         "the key is in the lock",
+        "SELECT password FROM users WHERE name = 'ann'",
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(said):

@@ -74,6 +74,24 @@ def test_an_unhandled_exception_marks_its_span(web, shared_sink, attributes_of, 
     assert attributes_of(span)["http.response.status_code"] == 500
 
 
+def test_no_secret_leaves_in_a_span(web, shared_sink, attributes_of, until):
+    web.get("/leak/")
+    request = until("the request's span", lambda: shared_sink.find("GET leak/"))
+    spans = [span for _, span in shared_sink.spans if span.trace_id == request.trace_id]
+    inner, query = (next(span for span in spans if span.name.startswith(name)) for name in ("GET /reset", "SELECT"))
+    assert not [span for span in spans if b"sesame" in span.SerializeToString()]
+    named = attributes_of(request)
+    assert named["url.full"] == "https://shop:***@example.com/?page=2&token=***"
+    assert named["http.route"] == "leak/", "what is no secret stays"
+    assert inner.name == "GET /reset?token=***"
+    assert inner.status.message == "ValueError: postgres://shop:***@db:5432/shop is down"
+    assert attributes_of(query)["db.query.text"] == "SELECT 'password=***'"
+    for span in (request, inner):
+        told = attributes_of(span.events[0])
+        assert told["exception.message"] == "postgres://shop:***@db:5432/shop is down"
+        assert "ValueError: postgres://shop:***@db:5432/shop is down" in told["exception.stacktrace"]
+
+
 def test_a_task_continues_the_trace_of_the_request_that_sent_it(web, worker, shared_sink, until):
     assert web.get("/order/")[0] == 200
     request = until("the request's span", lambda: shared_sink.find("GET order/"))

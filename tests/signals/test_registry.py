@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from opsconsole_exporters.catalog import CATALOG
+from opsconsole_exporters.catalog import CATALOG, READ
 
 from opsconsole.promql.parse import parse
 from opsconsole.promql.selectors import selectors
@@ -12,8 +12,7 @@ from signals.model import ANY_JOB, Signal
 from signals.naming import by_name
 from signals.registry import BY_NAME, SIGNALS
 
-SCRAPER_WRITES = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
-EXPOSED = {name for metric in CATALOG for name in (metric.name, metric.bucket, metric.sum, metric.count)}
+EXPOSED = {name for metric in (*CATALOG, *READ) for name in (metric.name, metric.bucket, metric.sum, metric.count)}
 
 every_signal = pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
 
@@ -30,7 +29,7 @@ def test_the_labels_of_a_signal_are_exactly_those_its_expression_returns(
 def test_a_signal_reads_only_metrics_that_somebody_writes(signal: Signal) -> None:
     names = set(re.findall(r"([a-z_:]+)\{", signal.promql(window="5m")))
     assert names
-    assert names <= EXPOSED | SCRAPER_WRITES
+    assert names <= EXPOSED
 
 
 @every_signal

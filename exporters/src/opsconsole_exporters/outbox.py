@@ -6,7 +6,6 @@ Both are right for the host, and both must be seen.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 
@@ -15,9 +14,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from opsconsole_exporters import metrics
 from opsconsole_exporters.catalog.exporter import SPANS_DROPPED
+from opsconsole_exporters.options import count
 from opsconsole_exporters.shield import shielded
 
-_SDKS_QUEUE_SIZE = "2048"
+_SDKS_QUEUE_SIZE, _SDKS_BATCH_SIZE = 2048, 512
 
 
 class Outbox(BatchSpanProcessor):
@@ -25,10 +25,14 @@ class Outbox(BatchSpanProcessor):
 
     def __init__(self, exporter: SpanExporter, schedule_delay_millis: float | None) -> None:
         self._waiting = 0
-        self._length = int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or _SDKS_QUEUE_SIZE)
+        self._length = queue_size()
         self._count = threading.Lock()
         super().__init__(
-            Counted(exporter, self), max_queue_size=self._length, schedule_delay_millis=schedule_delay_millis
+            Counted(exporter, self),
+            max_queue_size=self._length,
+            schedule_delay_millis=schedule_delay_millis,
+            # The SDK refuses a batch that is longer than the queue, and 512 is its default.
+            max_export_batch_size=min(self._length, batch_size()),
         )
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -70,6 +74,15 @@ class Counted(SpanExporter):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return self._exporter.force_flush(timeout_millis)
+
+
+def queue_size() -> int:
+    """Spans of this process that may wait."""
+    return count("OTEL_BSP_MAX_QUEUE_SIZE", _SDKS_QUEUE_SIZE)
+
+
+def batch_size() -> int:
+    return count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", _SDKS_BATCH_SIZE)
 
 
 @shielded("span metrics")

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -39,10 +40,13 @@ class SidecarError(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C.  Exits 0 then, 1 if it cannot start, 2 for a wrong command line."""
+    """Serve until SIGTERM or Ctrl-C.  Exits 0 then, 1 if it cannot start, 2 for a wrong command line.
+
+    ``check-prices`` serves nothing: it exits 0 for a good table, 1 for one with something wrong in it.
+    """
     arguments = _parser().parse_args(argv)
     try:
-        serve(arguments)
+        arguments.act(arguments)
     except SidecarError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return 1
@@ -68,6 +72,15 @@ def serve(arguments: argparse.Namespace) -> None:
             server.serve_forever()
         except (KeyboardInterrupt, SystemExit):
             return
+
+
+def check_prices(arguments: argparse.Namespace) -> None:
+    from opsconsole_exporters.llm.pricecheck import check, summary
+
+    today = datetime.now(UTC).date()
+    if wrong := list(check(arguments.file, today)):
+        raise SidecarError(f"\n{PROGRAM}: ".join(wrong))
+    sys.stdout.write(f"{summary(arguments.file, today)}\n")
 
 
 def celery(arguments: argparse.Namespace) -> Sequence[Collector]:
@@ -195,6 +208,19 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="the distance by which a column is searched (l2, cosine, ip, l1, hamming, jaccard); may be repeated",
     )
+    prices = commands.add_parser(
+        "check-prices",
+        help="check a table of prices of language models",
+        description="Check a table of prices of language models: every field that is wrong, and how to put it right.",
+    )
+    prices.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        default="",
+        help="the table, as JSON (default: the one that OPSCONSOLE_LLM_PRICES names, else the one that comes along)",
+    )
+    prices.set_defaults(act=check_prices)
     return parser
 
 
@@ -236,7 +262,7 @@ def _add_server(
 def _add_address(command: argparse.ArgumentParser, name: str, make: Make) -> None:
     command.add_argument("--port", type=_port, default=PORTS[name], help="port to listen on (default: %(default)s)")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    command.set_defaults(make=make)
+    command.set_defaults(act=serve, make=make)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 
 from opsconsole_exporters import otlp
 from opsconsole_exporters.options import Options
+from opsconsole_exporters.redaction import Redaction
 from opsconsole_exporters.sampler import by_rate
 from opsconsole_exporters.service import release
 from opsconsole_exporters.shield import report
@@ -124,14 +125,15 @@ def enabled() -> bool:
 
 def _batching() -> SpanProcessor:
     from opsconsole_exporters.outbox import Outbox
+    from opsconsole_exporters.redactedspans import RedactedSpans
 
+    chosen = "OTEL_BSP_SCHEDULE_DELAY" in os.environ
     try:
-        exporter = otlp.exporter()
+        exporter = RedactedSpans(otlp.exporter(), Redaction(Options.read().log_redact.split(",")))
+        return Outbox(exporter, schedule_delay_millis=None if chosen else SCHEDULE_DELAY_MS)
     except Exception as error:  # noqa: BLE001 - built while a span of the host ends, which must not notice
         report("export of traces", error)
         return SpanProcessor()
-    chosen = "OTEL_BSP_SCHEDULE_DELAY" in os.environ
-    return Outbox(exporter, schedule_delay_millis=None if chosen else SCHEDULE_DELAY_MS)
 
 
 def _within(seconds: float, act: Callable[[], object]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import labels
 from .metric import Kind, Metric
 
 OPERATION_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -55,6 +56,17 @@ CACHE_KEYSPACE_MISSES = Metric(
 )
 
 CACHE_CLIENTS = Metric("redis_connected_clients", Kind.GAUGE, _SERVER, "Clients connected to the server.")
+
+LABELS = {
+    "backend": "Class of the cache's backend: as many as `CACHES` names.",
+    "alias": "Alias in `CACHES`: as many as are configured.",
+    "pattern": (
+        "What the key is for, never the key: `view`, `fragment`, `session`, one of the at most 20 names of "
+        "`OPSCONSOLE_CACHE_PATTERNS`, or `other`."
+    ),
+    "operation": "Method of Django's cache interface (`get`, `set_many`, ...): as many as that has.",
+    "type": labels.EXCEPTION,
+}
 
 METRICS = (
     CACHE_GETS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import labels
 from .metric import Kind, Metric
 
 TASK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
@@ -95,6 +96,14 @@ CELERY_BEAT_MISSED = Metric(
     ("entry",),
     "Runs of a schedule entry that beat left out, because it was late by a whole period or could not publish.",
 )
+
+LABELS = {
+    "task": "Name under which the task is registered: as many as the code has.",
+    "queue": "Name of the queue in Celery's configuration and in the workers' `-Q`: as many as are configured.",
+    "state": "`succeeded`, `failed`, `retried`, `rejected`, `revoked` or `ignored`.",
+    "exception": labels.EXCEPTION,
+    "entry": "Name of the entry in beat's schedule: as many as the schedule has.",
+}
 
 METRICS = (
     CELERY_SENT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import labels
 from .metric import Kind, Metric
 
 QUERY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -84,6 +85,14 @@ MIGRATIONS_APPLIED = Metric(
     "Migrations that the database has applied.",
     merge="livemax",
 )
+
+LABELS = {
+    "alias": labels.ALIAS,
+    "vendor": "Django's name of the kind of database: `postgresql`, `sqlite`, `mysql`, `oracle` or a backend's own.",
+    "type": labels.EXCEPTION,
+    "view": labels.VIEW,
+    "connection": labels.ALIAS,
+}
 
 METRICS = (
     DB_QUERY_DURATION,

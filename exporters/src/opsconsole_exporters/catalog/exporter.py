@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import labels
 from .metric import Kind, Metric
 
 COLLECTOR_ERRORS = Metric(
@@ -31,5 +32,13 @@ FOLDED = Metric(
     ("metric",),
     'Times that a label set was one too many for its metric and was counted under "other" instead.',
 )
+
+LABELS = {
+    "collector": "`queues`, `cache server`, `migrations`, `pgbouncer`, `postgres` or `vector`.",
+    "server": labels.SERVER,
+    "table": "Table or view of the server that is asked: as many as the exporters ask.",
+    "reason": "`full` or `refused`.",
+    "metric": "Name of a metric of this catalogue.",
+}
 
 METRICS = (COLLECTOR_ERRORS, ROWS_LEFT_OUT, SPANS_DROPPED, FOLDED)

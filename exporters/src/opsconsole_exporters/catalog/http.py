@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import labels
 from .metric import Kind, Metric
 
 # django-prometheus' own list, so that boards made for it read these series too; 0.5 s, the usual latency objective, is
@@ -178,6 +179,32 @@ WEBSOCKET_DURATION = Metric(
     OPEN_BUCKETS,
     unit="seconds",
 )
+
+LABELS = {
+    "http_route": (
+        "Route as the URL configuration has it (`orders/<int:number>/`), never the path: as many as the code has; empty "
+        "for addresses that lead nowhere."
+    ),
+    "http_request_method": "One of HTTP's nine methods, or `<invalid method>` for all that a client may invent.",
+    "http_response_status_code": "Status of the response: those that the code answers with; 499 if nobody waited.",
+    "method": "One of HTTP's nine methods, or `<invalid method>` for all that a client may invent.",
+    "transport": "`http` or `https`.",
+    "view": labels.VIEW,
+    "templatename": (
+        "Name of the template, the first one if the view names several: as many as the code has, and "
+        "`<unnamed template>` for those made of a string."
+    ),
+    "status": "Status of the response: those that the code answers with; 499 if nobody waited.",
+    "charset": "Charset of the response, as the code sets it: hardly ever another one than `utf-8`.",
+    "type": labels.EXCEPTION,
+    "outcome": "`completed`, `ended_early` or `failed`.",
+    "consumer": (
+        "Dotted name of the consumer's class: as many as the routing has; `<no consumer>` for a "
+        "connection that reached none."
+    ),
+    "code_class": "One of eight classes of close codes: a client may send any of thousands.",
+    "direction": "`received` or `sent`.",
+}
 
 METRICS = (
     HTTP_REQUESTS_BEFORE,

@@ -128,6 +128,39 @@ PROMPT_CACHE_SAVED = Metric(
     unit="dollars",
 )
 
+_MODEL = (
+    "Name of the model without the date of its release: the first 50 that a process meets, `other` for those after them, "
+    "`unknown` without a name."
+)
+_PROVIDER = (
+    "Provider by the host that was asked, as the conventions name it, `openai` or `anthropic` by the form of the request "
+    "for a host that is not known; or what the code gives to `Call`."
+)
+_OPERATION = (
+    "What was asked for, as the conventions name it: `chat`, `embeddings`, ...; or what the code gives to `Call`."
+)
+
+LABELS = {
+    "gen_ai_operation_name": _OPERATION,
+    "gen_ai_provider_name": _PROVIDER,
+    "gen_ai_request_model": _MODEL,
+    "gen_ai_response_model": f"The model that answered; empty if none did.  {_MODEL}",
+    "error_type": "One of the outcomes, or empty when the call went well.",
+    "gen_ai_token_type": "`input` or `output`.",
+    "provider": _PROVIDER,
+    "model": _MODEL,
+    "operation": _OPERATION,
+    "outcome": (
+        "`ok`, `rate_limited`, `timeout`, `content_filter`, `context_length`, `auth`, `bad_request`, `server_error`, "
+        "`connection`, `invalid_response` or `cancelled`."
+    ),
+    "token_class": "`input`, `cache_read`, `cache_write`, `output` or `reasoning`.",
+    "usage_source": "`reported` or `estimated`.",
+    "ended_by": "`client` or `provider`.",
+    "cache": "Name that the code gives to `PromptCache`: as many as it makes.",
+    "result": "`hit`, `miss`, `bypass` or `error`.",
+}
+
 METRICS = (
     LLM_DURATION,
     LLM_FIRST_CHUNK,

@@ -89,8 +89,18 @@ ML_ROWS = Metric(
     "opsconsole_ml_prediction_rows_total",
     Kind.COUNTER,
     ("result",),
-    "Rows for later study: written, or dropped because the queue or the file was full or the sink failed.",
+    "Rows for later study: written, or dropped because the queue was full, the row too large or the sink failed.",
 )
+
+LABELS = {
+    "model": "Name that the code gives to `ServedModel`: as many as it serves.",
+    "version": "Version that the code gives to `ServedModel`: one for each model that a process has loaded.",
+    "outcome": "`ok`, `invalid_input` or `error`.",
+    "bin": "Bin of the reference distribution: at most 12 of numbers, or 51 of classes.",
+    "le": "Edge of the reference distribution: at most 11.",
+    "feature": "Name of a feature in the reference distribution: at most 20.",
+    "result": "`written` or `dropped`.",
+}
 
 METRICS = (
     ML_PREDICTIONS,

@@ -6,6 +6,7 @@ leaves its metric out.
 
 from __future__ import annotations
 
+from . import labels
 from .metric import Kind, Metric
 
 _SERVER = ("server",)
@@ -110,6 +111,18 @@ CONFIG = {
     "max_user_connections": _list(
         "config_max_user_connections", "The most server connections of a user; 0 is no limit."
     ),
+}
+
+LABELS = {
+    "server": labels.SERVER,
+    "version": "Version of PgBouncer: one for each server.",
+    "database": f"Database of the pool: {labels.ASKED}",
+    "user": f"User of the pool: {labels.ASKED}",
+    "name": f"Database as clients name it: {labels.ASKED}",
+    "host": "Host of the database's server: one for each database.",
+    "port": "Port of the database's server: one for each database.",
+    "force_user": "User that PgBouncer logs in as, whoever the client is, empty for none: one for each database.",
+    "pool_mode": "`session`, `transaction` or `statement`, empty for the server's own: one for each database.",
 }
 
 METRICS = tuple(

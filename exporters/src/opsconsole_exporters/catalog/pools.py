@@ -84,6 +84,13 @@ CONNECTION_CREATE_ERRORS = Metric(
     "Connections that could not be opened.",
 )
 
+LABELS = {
+    "db_client_connection_pool_name": (
+        "Alias in `DATABASES`, or the name that the code gives to `watch_pool()`: as many as are configured."
+    ),
+    "db_client_connection_state": "`idle` or `used`.",
+}
+
 METRICS = (
     POOL_CONNECTIONS,
     POOL_MAX,

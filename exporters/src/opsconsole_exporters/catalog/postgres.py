@@ -6,6 +6,7 @@ prometheus-client cannot be named like that, so they are exposed as gauges; ``ra
 
 from __future__ import annotations
 
+from . import labels
 from .metric import Kind, Metric
 
 _SERVER = ("server",)
@@ -118,6 +119,19 @@ PG_STATEMENT_TEXT = Metric(
     ("server", "queryid", "query"),
     "Always 1; the label has the beginning of the statement, without its values.",
 )
+
+LABELS = {
+    "server": labels.SERVER,
+    "version": "What `version()` says: one for each server.",
+    "short_version": "Number of PostgreSQL's version: one for each server.",
+    "datname": f"Name of the database, empty for connections to none: {labels.ASKED}",
+    "state": "State of the connection as PostgreSQL has it (`active`, `idle in transaction`, ...): one of its few, or `unknown`.",
+    "wait_event_type": "Kind of wait as PostgreSQL has it (`Lock`, `IO`, ...): one of its few.",
+    "mode": "Mode of the lock as PostgreSQL has it (`AccessShareLock`, ...): one of its nine.",
+    "user": "Role that ran the statement, of the 20 statements that have cost most time.",
+    "queryid": "PostgreSQL's number for a statement without its values: the 20 that have cost most time.",
+    "query": "Beginning of the statement, without its values: the 20 that have cost most time.",
+}
 
 METRICS = (
     PG_UP,

@@ -108,6 +108,15 @@ RELEASE_START = Metric(
     merge="livemin",
 )
 
+LABELS = {
+    "worker": (
+        "Number of the worker among those that live, 0 to 63, or `other`: a worker that takes the place of another takes "
+        "its number, never a pid. `main-0` to `main-63`: the main processes of Celery workers whose pool forks."
+    ),
+    "generation": "Generation of Python's garbage collector: `0`, `1` or `2`.",
+    "version": "Release of the service as `OPSCONSOLE_RELEASE` says: those that living workers run.",
+}
+
 METRICS = (
     PROCESS_CPU,
     PROCESS_RESIDENT,

@@ -6,6 +6,7 @@ the search path does not lead to it.
 
 from __future__ import annotations
 
+from . import labels
 from .metric import Kind, Metric
 
 SEARCH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -138,6 +139,21 @@ VECTOR_TABLE_DEAD = Metric(
 VECTOR_TABLE_SEQ_SCANS = Metric(
     "opsconsole_vector_table_seq_scans_total", Kind.COUNTER, _TABLE, "Sequential scans of the table."
 )
+
+LABELS = {
+    "collection": "Name that the code gives this kind of search: as many as it has.",
+    "reason": "`busy`, `failed` or `unsupported`.",
+    "plan": "`vector_index` or `other`.",
+    "server": labels.SERVER,
+    "database": "Name of the database: one for each DSN; in a service, one for each alias.",
+    "version": "Version of pgvector: one for each database.",
+    "table": f"Table with a vector column, with its schema if the search path does not lead to it: {labels.ASKED}",
+    "column": "Vector column: as many as those tables have.",
+    "index": "Vector index: as many as those tables have.",
+    "method": "`hnsw` or `ivfflat`.",
+    "operator_class": "Operator class of the index: one of pgvector's.",
+    "operator": "Distance operator (`<->`, `<=>`, `<#>`, `<+>`, `<~>`, `<%>`): one of pgvector's six.",
+}
 
 METRICS = (
     VECTOR_SEARCH_DURATION,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery, signals
+from celery.concurrency.prefork import TaskPool
 
 from opsconsole_exporters import compaction, multiprocess, tracing, workerprocess
 from opsconsole_exporters.celery.beat import connect_beat
@@ -12,6 +13,7 @@ from opsconsole_exporters.celery.heartbeat import connect_heartbeat
 from opsconsole_exporters.celery.tasks import TaskObserver
 from opsconsole_exporters.logs import configure_logging
 from opsconsole_exporters.options import Options
+from opsconsole_exporters.process import worker
 from opsconsole_exporters.shield import shield, shielded
 
 _UID = "opsconsole_exporters"
@@ -38,6 +40,7 @@ def install_celery(app: Celery, service: str) -> None:
     signals.after_setup_logger.connect(format_logs, weak=False, dispatch_uid=_UID)
     signals.after_setup_task_logger.connect(format_logs, weak=False, dispatch_uid=_UID)
     signals.celeryd_after_setup.connect(_warn, weak=False, dispatch_uid=_UID)
+    signals.worker_ready.connect(_sample, weak=False, dispatch_uid=f"{_UID}.sample")
     signals.worker_process_init.connect(_tidy, weak=False, dispatch_uid=f"{_UID}.tidy")
     signals.worker_process_init.connect(_begin, weak=False, dispatch_uid=_UID)
     signals.task_prerun.connect(_begin, weak=False, dispatch_uid=_UID)  # pools that do not fork start here
@@ -50,6 +53,15 @@ def _warn(**_: object) -> None:
 
 def _begin(**_: object) -> None:
     workerprocess.ensure_started()
+
+
+def _sample(sender: Any, **_: object) -> None:
+    """The main process is there: with a pool that forks it has metrics beside its children's, else it is the worker."""
+    with shield("process metrics"):
+        if isinstance(sender.pool, TaskPool):
+            worker.start(main=True)
+        else:
+            workerprocess.ensure_started()
 
 
 def _tidy(**_: object) -> None:

@@ -24,9 +24,11 @@ from opentelemetry.propagators.textmap import Getter
 
 from opsconsole_exporters import __version__
 from opsconsole_exporters.django.http import CLIENT_CLOSED_REQUEST, METHODS
+from opsconsole_exporters.log import log
 from opsconsole_exporters.shield import shielded
 
 TRACES = f"{__name__}.traces"
+_EXCLUDED = ("OTEL_PYTHON_DJANGO_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS")
 
 
 ResponseHook = Callable[[trace.Span, HttpRequest, HttpResponseBase], object]
@@ -168,9 +170,19 @@ def install_traces(position: int, *hooks: ResponseHook) -> None:
 
 def excluded() -> re.Pattern[str] | None:
     """The addresses that are not traced, as OpenTelemetry's variables name them: regular expressions, with commas between."""
-    told = os.environ.get("OTEL_PYTHON_DJANGO_EXCLUDED_URLS", os.environ.get("OTEL_PYTHON_EXCLUDED_URLS", ""))
-    patterns = [pattern.strip() for pattern in told.split(",") if pattern.strip()]
+    name = next((name for name in _EXCLUDED if name in os.environ), _EXCLUDED[-1])
+    told = filter(None, map(str.strip, os.environ.get(name, "").split(",")))
+    patterns = [pattern for pattern in told if _is_pattern(pattern, name)]
     return re.compile("|".join(patterns)) if patterns else None
+
+
+def _is_pattern(text: str, name: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error as error:
+        log.warning(f"{name}: {text!r} is no regular expression and is left out: {error}")
+        return False
+    return True
 
 
 @shielded("traces")

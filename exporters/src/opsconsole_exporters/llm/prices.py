@@ -12,11 +12,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from opsconsole_exporters.llm import pricefile
 from opsconsole_exporters.llm.modelname import normal
 from opsconsole_exporters.llm.usage import TokenClass, Usage
+from opsconsole_exporters.log import log
 from opsconsole_exporters.shield import report
 
 VARIABLE = "OPSCONSOLE_LLM_PRICES"
+OURS = "prices.json"
+# Providers change their prices a few times a year.
+FRESH_DAYS = 180
 
 # What stands in for a class that a model has no price of its own for.
 _FALLBACK = {TokenClass.REASONING: TokenClass.OUTPUT}
@@ -45,45 +50,58 @@ class PriceTable:
         prices = next((prices for prices in found if prices), {})
         return {kind: _times(count, _price(prices, kind)) for kind, count in usage.by_class().items()}
 
+    def age_days(self, today: date) -> int:
+        return (today - self.day).days
+
 
 def read(text: str, where: str) -> PriceTable:
-    """Read a table from JSON.  Raises ``ValueError`` that names the place and what is wrong there."""
+    """Read a table from JSON.  Raises ``ValueError`` that names the place, the field and the fix."""
     try:
         data = json.loads(text)
-        per = float(data.get("tokens", 1_000_000))
-        models = {_key(entry): _prices(entry, per) for entry in data["models"]}
-        return PriceTable(date.fromisoformat(data["date"]), models)
-    except KeyError as error:
-        raise ValueError(f"{where}: {error} is missing") from error
-    except (TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"{where}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{where} is no JSON: {error}") from error
+    if (wrong := next(pricefile.errors(data), None)) is not None:
+        raise ValueError(f"{where}: {wrong}")
+    per = float(data.get("tokens", pricefile.TOKENS))
+    models = {pricefile.key(entry): _prices(entry, per) for entry in data["models"]}
+    return PriceTable(date.fromisoformat(data["date"]), models)
 
 
 @cache
 def table() -> PriceTable:
     """The table of this process: the file that ``OPSCONSOLE_LLM_PRICES`` names, or the one that comes with us.
 
-    A file that cannot be read is reported once; then nothing has a price, for wrong prices would be worse.
+    A file that cannot be read is reported once; then nothing has a price, for wrong prices would be worse.  One whose
+    prices are old is, once.
     """
-    path = os.environ.get(VARIABLE)
-    if not path:
-        return read(files("opsconsole_exporters.llm").joinpath("prices.json").read_text(), "prices.json")
+    path = os.environ.get(VARIABLE, "")
     try:
-        return read(Path(path).read_text(), path)
+        found = read(source(path), path or OURS)
     except (OSError, ValueError) as error:
         report(f"the table of prices ({VARIABLE})", error)
         return PriceTable(date(1970, 1, 1), {})
+    if (said := outdated(found, datetime.now(UTC).date())) is not None:
+        log.warning(f"the table of prices {path or OURS}: {said}")
+    return found
 
 
-def _key(entry: Mapping[str, Any]) -> tuple[str, str]:
-    return str(entry["provider"]), str(entry["model"]).strip().lower()
+def source(path: str) -> str:
+    """The text of the file, or of the table that comes with us if ``path`` is empty.  Raises ``OSError``, ``ValueError``."""
+    return Path(path).read_text() if path else files("opsconsole_exporters.llm").joinpath(OURS).read_text()
+
+
+def outdated(table: PriceTable, today: date) -> str | None:
+    """What to do about prices older than ``FRESH_DAYS``; None when they are not."""
+    if (days := table.age_days(today)) <= FRESH_DAYS:
+        return None
+    return (
+        f"the prices are those of {table.day}, {days} days ago, and costs may be wrong: update opsconsole-exporters, "
+        f"or name a newer table in {VARIABLE}"
+    )
 
 
 def _prices(entry: Mapping[str, Any], per: float) -> dict[TokenClass, float]:
-    prices = {kind: float(entry[kind]) / per for kind in TokenClass if kind in entry}
-    if any(price < 0 for price in prices.values()):
-        raise ValueError(f"the price of {entry['model']} is negative")
-    return prices
+    return {kind: float(entry[kind]) / per for kind in TokenClass if kind in entry}
 
 
 def _price(prices: Mapping[TokenClass, float], kind: TokenClass) -> float | None:

@@ -1,19 +1,18 @@
 """httpx, and with it every client that is built upon it: OpenAI's, Anthropic's, Mistral's, and their relatives.
 
 The transports of ``httpx`` and of ``httpx2`` (which newer clients bring) are wrapped where the bytes come from the network, so
-the reader's own code, retries and helpers stay what they are.
+the reader's own code, retries and helpers stay what they are.  A service that imports neither pays for neither.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 from opentelemetry import trace
+from wrapt import register_post_import_hook
 
 from opsconsole_exporters.llm.exchange import Exchange, begin
 from opsconsole_exporters.shield import shielded
@@ -23,12 +22,12 @@ _MARK = "_opsconsole_observed"
 
 
 def instrument_httpx() -> None:
-    """Observe the calls of language models in this process.  Safe to call again."""
+    """Observe the calls of language models in this process, once it has imported a library.  Safe to call again."""
     for name in LIBRARIES:
-        if find_spec(name) is not None:
-            _instrument(import_module(name))
+        register_post_import_hook(_instrument, name)
 
 
+@shielded("LLM metrics")
 def _instrument(library: ModuleType) -> None:
     if not hasattr(library.HTTPTransport.handle_request, _MARK):
         library.HTTPTransport.handle_request = _observed(library.HTTPTransport.handle_request, library)

@@ -9,8 +9,9 @@
         prediction.scores = classifier.predict_proba([[order.total]])[:, 1]
 """
 
+from opsconsole_exporters.models.jsonlines import JsonLines
 from opsconsole_exporters.models.reference import read_reference, write_reference
-from opsconsole_exporters.models.rows import JsonLines, RowWriter, log_rows
+from opsconsole_exporters.models.rows import RowWriter, log_rows
 from opsconsole_exporters.models.served import InvalidInput, Prediction, ServedModel
 
 __all__ = [

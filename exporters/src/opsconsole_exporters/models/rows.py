@@ -6,13 +6,11 @@ Written by a thread of its own from a bounded queue; a prediction never waits fo
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import queue
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from opsconsole_exporters import metrics
@@ -22,34 +20,11 @@ from opsconsole_exporters.shield import report, shielded
 
 CAPACITY = 10_000
 BATCH = 500
-LARGEST_FILE = 256 << 20
 FLUSH_AT_EXIT_S = 2.0
 
 Row = Mapping[str, Any]
 # Takes a batch and answers how many of its rows it has kept; it may raise, and then has kept none.
 Sink = Callable[[Sequence[Row]], int]
-
-
-class JsonLines:
-    """Appends to one file that all processes of a service share: a batch is one write, so lines never mix.
-
-    At ``largest`` bytes it keeps no more, until the file has been moved away.
-    """
-
-    def __init__(self, path: Path, largest: int = LARGEST_FILE) -> None:
-        self._path = path
-        self._largest = largest
-
-    def __call__(self, rows: Sequence[Row]) -> int:
-        data = b"".join(json.dumps(row, default=_plain).encode() + b"\n" for row in rows)
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-        try:
-            if os.fstat(file).st_size + len(data) > self._largest:
-                return 0
-            os.write(file, data)
-        finally:
-            os.close(file)
-        return len(rows)
 
 
 def log_rows(rows: Sequence[Row]) -> int:
@@ -123,8 +98,3 @@ class RowWriter:
 @shielded("rows of predictions")
 def _count(result: str, rows: int) -> None:
     metrics.counter(ML_ROWS).labels(result).inc(rows)
-
-
-def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy, and whatever else is no JSON."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)

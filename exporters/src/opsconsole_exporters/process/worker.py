@@ -53,12 +53,16 @@ class WorkerMetrics:
         self._garbage.update()
 
 
-def start() -> None:
-    """Begin to sample this process; in place of prometheus-client's collectors, which have the same names."""
+def start(*, main: bool = False) -> None:
+    """Begin to sample this process; in place of prometheus-client's collectors, which have the same names.
+
+    ``main``: it forks those that do the work, and runs none itself.
+    """
     for collector in (PROCESS_COLLECTOR, GC_COLLECTOR):
         with contextlib.suppress(KeyError):  # the service, or an earlier call, has taken it out
             REGISTRY.unregister(collector)
-    every_second(_PART, WorkerMetrics(worker_number(multiprocess.directory()), release()).update)
+    number = worker_number(multiprocess.directory(), main=main)
+    every_second(_PART, WorkerMetrics(number, release()).update)
 
 
 def calls_waiting_for_thread() -> int:

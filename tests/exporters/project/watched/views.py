@@ -6,6 +6,7 @@ import structlog
 from django.db import connection
 from django.http import HttpResponse
 from django.utils.deprecation import MiddlewareMixin
+from opentelemetry import trace
 
 from watched.tasks import add
 
@@ -46,6 +47,17 @@ def broken_sql(request):
     with connection.cursor() as cursor:
         cursor.execute("SELECT nothing FROM nowhere")
     return HttpResponse()
+
+
+def leak(request):
+    """Says secrets wherever a span has room for them."""
+    span = trace.get_current_span()
+    span.set_attribute("http.request.header.authorization", ("Bearer open-sesame-42",))
+    span.set_attribute("url.full", "https://shop:open-sesame-42@example.com/?page=2&token=open-sesame-42")
+    with trace.get_tracer("watched").start_as_current_span("GET /reset?token=open-sesame-42"):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 'password=open-sesame-42'")
+        raise ValueError("postgres://shop:open-sesame-42@db:5432/shop is down")
 
 
 def order(request):
