@@ -24,8 +24,9 @@ help: ## say what can be made
 	@$(BIN)/python -c 'import opsconsole, opsconsole_exporters, demo_app'
 	@touch $@
 
+# Everything is named again, so that one resolution holds for all: OpenTelemetry's packages demand each other's exact release.
 .venv/dev: .venv/demo
-	$(PIP) install --no-compile --quiet --group dev
+	$(PIP) install --no-compile --quiet --group dev --editable './exporters[django,celery]' --editable '.[demo]'
 	@touch $@
 
 demo: .venv/demo ## the whole product on real, embedded parts; ends in a link (PORT=8000)

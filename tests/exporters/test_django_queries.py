@@ -42,6 +42,7 @@ def shop(shared_launch, shared_sink, database):
     """The service's environment with a migrated database of this module's own, and spans in ``shared_sink``."""
     shared_launch.environment["DATABASE"] = json.dumps(_create(database, "queries"))
     shared_launch.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{shared_sink.port}"
+    shared_launch.environment["OTEL_TRACES_SAMPLER"] = "parentbased_always_on"
     migrate = shared_launch.run("-m", "django", "migrate", DJANGO_SETTINGS_MODULE="watched.settings")
     assert migrate.popen.wait(60) == 0, migrate.output
     return shared_launch

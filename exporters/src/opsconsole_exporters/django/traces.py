@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -20,6 +21,7 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 
 from opsconsole_exporters import __version__
@@ -61,9 +63,10 @@ class RequestSpan:
         if trace.get_current_span().get_span_context().is_valid:
             parent, kind = None, trace.SpanKind.INTERNAL  # the server itself is traced
         else:
-            parent, kind = propagate.extract(request.META, getter=HEADERS), trace.SpanKind.SERVER
-        # Samplers may ask for the attributes, so those that are known are there from the start.
-        self._span = tracer.start_span(_method(request), parent, kind, attributes_of(request))
+            parent, kind = _caller(request.META), trace.SpanKind.SERVER
+        self._span = tracer.start_span(_method(request), parent, kind)
+        if self._span.is_recording():
+            self._span.set_attributes(attributes_of(request))
         setattr(request, _SPAN, self._span)
         self._token = context.attach(trace.set_span_in_context(self._span, parent))
 
@@ -191,6 +194,19 @@ def _record(request: HttpRequest | None = None, **_: object) -> None:
     span, error = getattr(request, _SPAN, None), sys.exc_info()[1]
     if span is not None and error is not None:
         span.record_exception(error)
+
+
+@cache
+def _headers_of_callers() -> tuple[str, ...]:
+    """The headers by which a trace can come along, as ``META`` has them."""
+    return tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in propagate.get_global_textmap().fields)
+
+
+def _caller(meta: Mapping[str, Any]) -> Context | None:
+    for name in _headers_of_callers():
+        if name in meta:
+            return propagate.extract(meta, getter=HEADERS)
+    return None
 
 
 def _method(request: HttpRequest) -> str:
