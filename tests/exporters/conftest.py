@@ -195,14 +195,22 @@ def broker_url(valkey: Any) -> str:
     return url
 
 
+@dataclass(frozen=True)
+class RabbitMQ:
+    """``url`` is for AMQP, ``management`` is its management API's, with user and password."""
+
+    url: str
+    management: str
+
+
 @pytest.fixture(scope="session")
-def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real RabbitMQ with ports, names and files of its own, and its own port mapper."""
+def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A real RabbitMQ with ports, names and files of its own, its own port mapper, and the management plugin."""
     server = program("rabbitmq-server")
     # Debian's own script insists on a user; the one it wraps does not.
     inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
     folder = tmp_path_factory.mktemp("rabbitmq")
-    port, distribution, mapper = find_free_port(), find_free_port(), find_free_port()
+    port, distribution, mapper, management = (find_free_port() for _ in range(4))
     environment = {
         **os.environ,
         "HOME": str(folder),
@@ -212,12 +220,16 @@ def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFac
         "RABBITMQ_DIST_PORT": str(distribution),
         "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "ERL_EPMD_PORT": str(mapper),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
     }
-    (folder / "plugins").write_text("[].\n")
+    (folder / "plugins").write_text("[rabbitmq_management].\n")
+    (folder / "rabbitmq.conf").write_text(
+        f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
+        "collect_statistics_interval = 200\n"  # ms; 5,000 by default
+    )
     with (folder / "output").open("wb") as output:
         mapping = subprocess.Popen([program("epmd")], env=environment, stdout=output, stderr=output)
         popen = subprocess.Popen(
@@ -240,7 +252,7 @@ def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFac
 
         try:
             wait_for("RabbitMQ", answers, 2 * DEADLINE_S)
-            yield url
+            yield RabbitMQ(url, f"http://guest:guest@127.0.0.1:{management}")
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(popen.pid, signal.SIGKILL)
