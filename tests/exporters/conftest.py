@@ -46,6 +46,12 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+        return True
+    return False
+
+
 @dataclass(frozen=True)
 class Scrape:
     """One ``/metrics`` page: samples by name and labels."""
@@ -232,6 +238,8 @@ def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFac
     )
     with (folder / "output").open("wb") as output:
         mapping = subprocess.Popen([program("epmd")], env=environment, stdout=output, stderr=output)
+        # The server would start one of its own that nobody stops.
+        wait_for("its port mapper", lambda: listens(mapper))
         popen = subprocess.Popen(
             [str(inner) if inner.exists() else server],
             env=environment,
