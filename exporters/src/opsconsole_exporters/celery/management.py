@@ -109,13 +109,12 @@ class _StayHere(HTTPRedirectHandler):
 
 def _state(said: Mapping[str, Any]) -> QueueState:
     """Counts and ages are missing until a queue's first statistics, and ages where the kind of queue keeps none."""
-    at = said.get("head_message_timestamp")
-    known = isinstance(at, int | float) and not isinstance(at, bool) and at > 0
+    at = _count(said.get("head_message_timestamp"))
     return QueueState(
         persistent=bool(said.get("durable")) and not said.get("auto_delete") and not said.get("exclusive"),
         ready=_count(said.get("messages_ready")),
         unacked=_count(said.get("messages_unacknowledged")),
-        head_at=float(at) if known and _is_in_order(said) else None,
+        head_at=at if at and _is_in_order(said) else None,
     )
 
 
