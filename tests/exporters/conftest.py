@@ -206,7 +206,20 @@ class Launcher:
 
     def worker(self, *arguments: str, queues: str = "fast,slow", **environment: str) -> Process:
         name = f"w{len(self.started)}@test"
-        options = ("-c", "2", "-Q", queues, "-n", name, "-l", "INFO", *arguments)
+        # Mingling is a second of waiting for other workers.
+        options = (
+            "-c",
+            "2",
+            "-Q",
+            queues,
+            "-n",
+            name,
+            "-l",
+            "INFO",
+            "--without-mingle",
+            "--without-gossip",
+            *arguments,
+        )
         process = self.run("-m", "celery", "-A", "watched.celery:app", "worker", *options, **environment)
         wait_for("the worker", lambda: "ready" in process.output or process.popen.poll() is not None)
         assert process.popen.poll() is None, process.output
