@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import http.client
 import json
 import os
@@ -11,16 +10,16 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.exporters.otlp_collector import Sink, attributes, receiving
 
 PROJECT = Path(__file__).parent / "project"
 SOURCES = Path(__file__).parents[2] / "exporters" / "src"
@@ -44,12 +43,6 @@ def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
-        return True
-    return False
 
 
 @dataclass(frozen=True)
@@ -258,74 +251,6 @@ def broker_url(valkey: Any) -> str:
     return url
 
 
-@dataclass(frozen=True)
-class RabbitMQ:
-    """``url`` is for AMQP, ``management`` is its management API's, with user and password."""
-
-    url: str
-    management: str
-
-
-@pytest.fixture(scope="session")
-def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    """A real RabbitMQ with ports, names and files of its own, its own port mapper, and the management plugin."""
-    server = program("rabbitmq-server")
-    # Debian's own script insists on a user; the one it wraps does not.
-    inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    folder = tmp_path_factory.mktemp("rabbitmq")
-    port, distribution, mapper, management = (find_free_port() for _ in range(4))
-    environment = {
-        **os.environ,
-        "HOME": str(folder),
-        "RABBITMQ_NODENAME": f"watched{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(distribution),
-        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-        "ERL_EPMD_PORT": str(mapper),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-    }
-    (folder / "plugins").write_text("[rabbitmq_management].\n")
-    (folder / "rabbitmq.conf").write_text(
-        f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
-        "collect_statistics_interval = 200\n"  # ms; 5,000 by default
-    )
-    with (folder / "output").open("wb") as output:
-        mapping = subprocess.Popen([program("epmd")], env=environment, stdout=output, stderr=output)
-        # The server would start one of its own that nobody stops.
-        wait_for("its port mapper", lambda: listens(mapper))
-        popen = subprocess.Popen(
-            [str(inner) if inner.exists() else server],
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        url = f"amqp://guest:guest@127.0.0.1:{port}//"
-
-        def answers() -> bool:
-            import kombu
-
-            assert popen.poll() is None, (folder / "output").read_text()
-            with contextlib.suppress(OSError), kombu.Connection(url, connect_timeout=5) as connection:
-                connection.connect()
-                return True
-            return False
-
-        try:
-            wait_for("RabbitMQ", answers, 2 * DEADLINE_S)
-            yield RabbitMQ(url, f"http://guest:guest@127.0.0.1:{management}")
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(popen.pid, signal.SIGKILL)
-            popen.wait(DEADLINE_S)
-            mapping.kill()
-            mapping.wait(DEADLINE_S)
-
-
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The ``DATABASES`` entry of a real PostgreSQL."""
@@ -341,50 +266,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
             "HOST": at["host"],
             "PORT": at.get("port", ""),
         }
-
-
-@dataclass
-class Sink:
-    """A collector of OTLP traces: what has arrived, span by span, each with its service's name."""
-
-    port: int
-    spans: list[tuple[str, Any]] = field(default_factory=list)
-
-    def find(self, name: str) -> Any:
-        return next((span for _, span in list(self.spans) if span.name == name), None)
-
-
-def attributes(span: Any) -> dict[str, Any]:
-    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in span.attributes}
-
-
-@contextlib.contextmanager
-def receiving() -> Iterator[Sink]:
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    class Receive(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                service = attributes(resource.resource)["service.name"]
-                sink.spans.extend((service, span) for scope in resource.scope_spans for span in scope.spans)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
-    sink = Sink(server.server_port)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield sink
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from opsconsole_exporters.catalog.exporter import COLLECTOR_ERRORS
 from opsconsole_exporters.celery.management import VARIABLE, Management, ManagementError
 from opsconsole_exporters.queues import QueueSampler
 
+from tests.exporters.rabbitmq_server import running
+
 pytestmark = pytest.mark.real
 
 ABSENT = None
@@ -39,6 +41,12 @@ class VirtualHost:
 
     url: str
     management: Management
+
+
+@pytest.fixture(scope="module")
+def rabbitmq(program, tmp_path_factory):
+    with running(program, tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -110,6 +118,7 @@ def test_a_stalled_a_slow_and_an_empty_queue_look_different(on_rabbitmq, rabbitm
     os.killpg(worker.popen.pid, signal.SIGKILL)
     until("the slow queue to stall", lambda: of_queue(sidecar.scrape(), "slow") == (2, 0, 0, 0, True))
     until("nobody", lambda: of_queue(sidecar.scrape(), "extra") == (0, 0, 0, 0, False))
+    assert "failed; the service goes on without it" not in worker.output
     page = sidecar.scrape()
     assert page.sum(COLLECTOR_ERRORS) == 0
     assert {dict(labels)["queue"] for name, labels in page.samples if name == str(CELERY_WORKERS)} == {

@@ -67,6 +67,7 @@ class Heartbeat:
         if self._broker is not None:
             write(self._broker, self._worker, queues, time.time(), processes)
         elif (directory := multiprocess.directory()) is not None:
+            multiprocess.prepare()
             presence.write(directory, queues, processes)
 
     def _erase(self) -> None:
