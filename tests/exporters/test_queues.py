@@ -12,7 +12,8 @@ from kombu import Queue as KombuQueue
 from opsconsole_exporters import queues
 from opsconsole_exporters.celery import heartbeat, stamp
 from opsconsole_exporters.celery.broker import UnsupportedBrokerError, connect
-from opsconsole_exporters.queues import FirstSeen, Queue, QueueCollector, QueueSampler, Tail, tail_of
+from opsconsole_exporters.celery.queue import Queue
+from opsconsole_exporters.queues import FirstSeen, QueueCollector, QueueSampler, Tail, tail_of
 
 pytestmark = pytest.mark.real
 

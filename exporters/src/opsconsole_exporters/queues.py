@@ -37,6 +37,8 @@ from opsconsole_exporters.catalog.celery import (
 from opsconsole_exporters.catalog.exporter import COLLECTOR_ERRORS
 from opsconsole_exporters.celery import heartbeat, rabbitmq
 from opsconsole_exporters.celery.broker import Broker, connect
+from opsconsole_exporters.celery.management import Management
+from opsconsole_exporters.celery.queue import Queue
 from opsconsole_exporters.celery.stamp import due_at
 from opsconsole_exporters.log import log
 
@@ -44,20 +46,6 @@ from opsconsole_exporters.log import log
 CACHE_S = 1.0
 # Redis keeps what workers hold in one hash with the whole messages; a larger one is not read, and its share a queue unknown.
 UNACKED_READ = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """One queue at one moment.  ``oldest_s``: seconds its oldest message has waited, 0 when nothing waits.
-
-    ``unacked``: messages that workers hold.  None is what the broker cannot tell.
-    """
-
-    length: int
-    oldest_s: float | None
-    workers: int
-    processes: int | None = 0
-    unacked: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +85,14 @@ class FirstSeen:
 
 
 class QueueSampler:
-    """Reads all queues of an app in two round trips."""
+    """Reads all queues of an app: from Redis in two round trips, from RabbitMQ with what its ``management`` adds."""
 
-    def __init__(self, app: Celery, connect: Callable[[Celery], Broker] = connect) -> None:
+    def __init__(
+        self, app: Celery, connect: Callable[[Celery], Broker] = connect, management: Management | None = None
+    ) -> None:
         self._app = app
         self._connect = connect
+        self._rabbitmq = rabbitmq.RabbitMQSampler(app, management)
         self._broker: Broker | None = None
         self._first_seen = FirstSeen()
         # Queues that only a worker's -Q has named stay known, so that its death shows as 0 workers and not as nothing.
@@ -114,7 +105,7 @@ class QueueSampler:
 
     def sample(self, now: float) -> Mapping[str, Queue]:
         """The queues by name.  Raises what the driver raises when the broker cannot be asked."""
-        return rabbitmq.sample(self._app) if rabbitmq.is_broker_of(self._app) else self._sample_redis(now)
+        return self._rabbitmq.sample(now) if rabbitmq.is_broker_of(self._app) else self._sample_redis(now)
 
     def _sample_redis(self, now: float) -> Mapping[str, Queue]:
         broker = self._broker = self._broker or self._connect(self._app)

@@ -87,9 +87,14 @@ def celery(arguments: argparse.Namespace) -> Sequence[Collector]:
     if arguments.app is None:
         return ()
     app = load_app(arguments.app)
+    from opsconsole_exporters.celery.management import Management, ManagementError
     from opsconsole_exporters.queues import QueueCollector, QueueSampler
 
-    return (QueueCollector(QueueSampler(app)),)
+    try:
+        management = Management.read(os.environ)
+    except ManagementError as error:
+        raise SidecarError(str(error)) from None
+    return (QueueCollector(QueueSampler(app, management=management)),)
 
 
 def pgbouncer(_: argparse.Namespace) -> Sequence[Collector]:
@@ -226,7 +231,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_celery(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "Celery workers: their tasks, and the length, age and workers of each queue"
-    command = commands.add_parser("celery", help=text, description=f"Serve /metrics for {text}.", epilog=BEARER_NOTE)
+    command = commands.add_parser(
+        "celery",
+        help=text,
+        description=f"Serve /metrics for {text}.",
+        epilog=(
+            "OPSCONSOLE_RABBITMQ_MANAGEMENT_URL, for example http://monitor:secret@127.0.0.1:15672, adds what RabbitMQ does "
+            f"not tell over AMQP: what workers hold, and ages.  {BEARER_NOTE}"
+        ),
+    )
     shared = os.environ.get(VARIABLE)
     command.add_argument(
         "-A", "--app", metavar="MODULE:APP", help="Celery app whose queues to watch, for example shop.celery:app"

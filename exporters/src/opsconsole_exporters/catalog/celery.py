@@ -78,7 +78,7 @@ CELERY_PROCESSES = Metric(
     "celery_worker_processes",
     Kind.GAUGE,
     ("queue",),
-    "Processes or threads of the pools of those workers; absent when the broker keeps no heartbeats.",
+    "Processes or threads of the pools of those workers; absent when some of them are where they cannot be seen.",
 )
 
 CELERY_BEAT_TICK = Metric(

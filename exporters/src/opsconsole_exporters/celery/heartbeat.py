@@ -1,7 +1,8 @@
 """Which workers live: each writes its queues under a key that expires unless it is written again.
 
 The broker's clock decides, so neither a skewed clock nor SIGKILL leaves a ghost.  A sorted set lists the workers seen
-within a day, because looking for keys by pattern would walk through the whole broker.
+within a day, because looking for keys by pattern would walk through the whole broker.  On a broker that has no keys
+(RabbitMQ, which counts the consumers itself) a worker tells those on its own host; see ``presence``.
 """
 
 from __future__ import annotations
@@ -10,26 +11,20 @@ import json
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, signals
 
+from opsconsole_exporters import multiprocess
+from opsconsole_exporters.celery import presence
 from opsconsole_exporters.celery.broker import Broker, UnsupportedBrokerError, connect
+from opsconsole_exporters.celery.presence import Beat
 from opsconsole_exporters.shield import shield, shielded
 
 TTL_S = 10
 INTERVAL_S = 3.0
 INDEX = "opsconsole:workers"
 FORGET_AFTER_S = 24 * 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """What a living worker says of itself.  ``processes``: how many tasks its pool can run at once."""
-
-    queues: tuple[str, ...]
-    processes: int
 
 
 class Heartbeat:
@@ -39,6 +34,8 @@ class Heartbeat:
         self._app = app
         self._worker = worker
         self._pool = pool
+        self._broker: Broker | None = None
+        self._on_redis = True
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="opsconsole-heartbeat", daemon=True)
 
@@ -53,19 +50,31 @@ class Heartbeat:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        broker: Broker | None = None
         while not self._stop.is_set():
             with shield("Celery heartbeat"):
-                try:
-                    broker = broker or connect(self._app)
-                except UnsupportedBrokerError:
-                    return  # RabbitMQ counts the consumers itself
-                queues = self._app.amqp.queues.consume_from
-                write(broker, self._worker, queues, time.time(), int(self._pool.num_processes))
+                self._beat()
             self._stop.wait(INTERVAL_S)
-        if broker is not None:
-            with shield("Celery heartbeat"):
-                erase(broker, self._worker)
+        with shield("Celery heartbeat"):
+            self._erase()
+
+    def _beat(self) -> None:
+        if self._broker is None and self._on_redis:
+            try:
+                self._broker = connect(self._app)
+            except UnsupportedBrokerError:
+                self._on_redis = False
+        queues, processes = self._app.amqp.queues.consume_from, int(self._pool.num_processes)
+        if self._broker is not None:
+            write(self._broker, self._worker, queues, time.time(), processes)
+        elif (directory := multiprocess.directory()) is not None:
+            multiprocess.prepare()
+            presence.write(directory, queues, processes)
+
+    def _erase(self) -> None:
+        if self._broker is not None:
+            erase(self._broker, self._worker)
+        elif (directory := multiprocess.directory()) is not None:
+            presence.erase(directory)
 
 
 def write(broker: Broker, worker: str, queues: Iterable[str], now: float, processes: int = 1) -> None:

@@ -31,6 +31,10 @@ def install_celery(app: Celery, service: str) -> None:
             if not instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.instrument()
 
+            from opsconsole_exporters.celery.publishing import end_spans_of_failures
+
+            end_spans_of_failures(app)
+
     @shielded("logs")
     def format_logs(**_: object) -> None:
         # After Celery's own set-up, so that its options (-l, -f) and its handlers keep their meaning.

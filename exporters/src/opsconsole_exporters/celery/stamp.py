@@ -18,6 +18,16 @@ def stamp(headers: dict[str, Any], now: float) -> None:
     headers[HEADER] = now
 
 
+def stamp_properties(properties: dict[str, Any], headers: Mapping[str, Any]) -> None:
+    """Give the message AMQP's timestamp too (unix seconds, whole): all of it that RabbitMQ's statistics look at.
+
+    It says from when on the message waits; one that the publisher has set stays.
+    """
+    due = due_at(headers)
+    if due is not None and due >= 0:
+        properties.setdefault("timestamp", int(due))
+
+
 def due_at(headers: Mapping[str, Any]) -> float | None:
     """From when on a message has been waiting (unix seconds): publication or ETA, the later; None if unstamped."""
     published = headers.get(HEADER)

@@ -48,9 +48,13 @@ class TaskObserver:
         signals.task_revoked.connect(self.revoked, weak=False, dispatch_uid=uid)
 
     @shielded("Celery message stamps")
-    def published(self, headers: dict[str, Any] | None = None, **_: object) -> None:
+    def published(
+        self, headers: dict[str, Any] | None = None, properties: dict[str, Any] | None = None, **_: object
+    ) -> None:
         if headers is not None:
             stamp.stamp(headers, time.time())
+            if properties is not None:
+                stamp.stamp_properties(properties, headers)
             if (request_id := requestid.current.get()) is not None:
                 headers[requestid.TASK_HEADER] = request_id
 

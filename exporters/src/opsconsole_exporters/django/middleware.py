@@ -7,6 +7,7 @@ no redirect to https) and counts what is in flight.  The inner one is the last: 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextvars import Token
 from typing import Any, TypeVar
@@ -192,6 +193,8 @@ def _queue_collectors() -> tuple[Collector, ...]:
     """The queues of the project's Celery app, for a service without a sidecar."""
     from celery import current_app
 
+    from opsconsole_exporters.celery.management import Management
     from opsconsole_exporters.queues import QueueCollector, QueueSampler
 
-    return (QueueCollector(QueueSampler(current_app._get_current_object())),)  # noqa: SLF001 - Celery's own idiom
+    app = current_app._get_current_object()  # noqa: SLF001 - Celery's own idiom
+    return (QueueCollector(QueueSampler(app, management=Management.read(os.environ))),)

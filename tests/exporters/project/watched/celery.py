@@ -1,3 +1,4 @@
+import logging
 import os
 
 from celery import Celery
@@ -14,6 +15,8 @@ app.conf.broker_connection_retry_on_startup = True
 if "BEAT_EVERY_S" in os.environ:
     every = float(os.environ["BEAT_EVERY_S"])
     app.conf.beat_schedule = {"adding": {"task": "watched.tasks.add", "schedule": every, "args": (1, 2)}}
+for chatty in ("celery.app.trace", "celery.worker.strategy"):  # two lines a task
+    logging.getLogger(chatty).setLevel(logging.WARNING)
 app.autodiscover_tasks(["watched"])
 
 instrument(celery_app=app)
