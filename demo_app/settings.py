@@ -104,8 +104,6 @@ CELERY_TIMEZONE = "UTC"
 ASSISTANT_URL = os.environ["SHOP_ASSISTANT_URL"]
 """Where chat completions are: ``http://host:port/v1``."""
 
-ASSISTANT_MODEL = "gpt-5-mini"
-
 MODELS_DIR = Path(os.environ["SHOP_MODELS_DIR"])
 """The models that the shop serves itself, as ``python -m demo_app.fraud`` leaves them."""
 

@@ -23,6 +23,8 @@ ABOUT_A_PRODUCT = (
     "How big is it?",
     "When will it be sent?",
 )
+"""Those that more people have come first."""
+
 IMPATIENT = 0.25
 """Share of those who ask the assistant and leave before it has finished."""
 
@@ -95,7 +97,8 @@ class Shopper:
         """Read the assistant's answer as it comes, or as much of it as one has patience for."""
         address = f"/products/{favourite(self._chance)}/ask/"
         patience = self._chance.randint(2, 12) if self._chance.random() < IMPATIENT else math.inf
-        async with self._browser.stream("GET", address, params={"q": self._chance.choice(ABOUT_A_PRODUCT)}) as page:
+        question = self._chance.choices(ABOUT_A_PRODUCT, range(len(ABOUT_A_PRODUCT), 0, -1))[0]
+        async with self._browser.stream("GET", address, params={"q": question}) as page:
             pieces = 0
             async for _ in page.aiter_bytes():
                 pieces += 1

@@ -101,9 +101,12 @@ def test_a_visitor_can_buy_and_the_queues_finish_the_order(shop: Any, wait_until
     with httpx.Client(base_url=shop.run["shop_url"], timeout=30, trust_env=False, follow_redirects=True) as browser:
         browser.get("/products/maple-notebook/")
         headers = {"X-CSRFToken": browser.cookies["shop_csrf"]}
-        for _ in range(2):
-            added = browser.post("/basket/add/", data={"product": "maple-notebook"}, headers=headers)
-        assert "Basket (2)" in added.text
+        browser.post("/basket/add/", data={"product": "maple-notebook"}, headers=headers)
+        added = browser.post("/basket/add/", data={"product": "maple-notebook", "quantity": "2"}, headers=headers)
+        assert "Basket (3)" in added.text
+        for wrong in ("0", "21", "-1", "two"):
+            form = {"product": "maple-notebook", "quantity": wrong}
+            assert browser.post("/basket/add/", data=form, headers=headers).status_code == 400
         order = browser.post("/checkout/", data={"email": "somebody@example.com"}, headers=headers)
         assert order.status_code == 200
         assert order.url.path.startswith("/orders/")
@@ -305,6 +308,7 @@ def test_a_slow_database_makes_postgresql_itself_wait(
 def test_exceptions_reach_visitors_as_500_and_are_counted_by_type(shop: Any, wait_until: Wait) -> None:
     shop.fault("exceptions", "on")
     wait_until(lambda: shop.get("/about/").status_code == 500, "a page fails")
+    wait_until(lambda: shop.get("/products/elm-candle/ask/?q=cost").status_code == 500, "an asynchronous page fails")
     wait_until(
         lambda: shop.metric("shop-web", "django_http_exceptions_total_by_type_total", "PriceListError") > 0, "counted"
     )
