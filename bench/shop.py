@@ -64,6 +64,8 @@ def stores(folder: Path) -> Iterator[dict[str, str]]:
             "SHOP_DATABASE_PORT": "",
             "SHOP_DATABASE_PASSWORD": "",
             "SHOP_VALKEY_URL": f"redis://127.0.0.1:{valkey.port}",
+            "SHOP_ASSISTANT_URL": "",
+            "SHOP_MODELS_DIR": "",
             "OTEL_SERVICE_NAME": "shop-web",
         }
         prepare = [sys.executable, "-m", "django", "prepare_shop"]

@@ -7,6 +7,7 @@ Everything the environment decides is read here.  What makes the service observa
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 SECRET_KEY = os.environ["SHOP_SECRET_KEY"]
@@ -74,7 +75,7 @@ CACHE_URL = f"{VALKEY_URL}/1"
 FAULTS_URL = f"{VALKEY_URL}/2"
 
 CACHES = {"default": {"BACKEND": "demo_app.shop.cache.SharedPoolCache", "LOCATION": CACHE_URL}}
-OPSCONSOLE_CACHE_PATTERNS = "query=bestsellers, advice=bought-with:"
+OPSCONSOLE_CACHE_PATTERNS = "query=bestsellers, advice=bought-with:, answers=assistant:"
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 SESSION_COOKIE_NAME = "shop_session"
 SESSION_COOKIE_HTTPONLY = True
@@ -99,6 +100,12 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+
+ASSISTANT_URL = os.environ["SHOP_ASSISTANT_URL"]
+"""Where chat completions are: ``http://host:port/v1``."""
+
+MODELS_DIR = Path(os.environ["SHOP_MODELS_DIR"])
+"""The models that the shop serves itself, as ``python -m demo_app.fraud`` leaves them."""
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -19,6 +19,9 @@ class Fault(StrEnum):
     EXCEPTIONS = "exceptions"
     STOPPED_WORKERS = "stopped-workers"
     EXHAUSTED_POOL = "exhausted-pool"
+    SLOW_MODEL = "slow-model"
+    MODEL_REFUSES = "model-refuses"
+    NEW_CUSTOMERS = "new-customers"
 
     @property
     def effect(self) -> str:
@@ -31,6 +34,9 @@ _EFFECTS = {
     Fault.EXCEPTIONS: "Three requests in ten raise an exception that no view catches.",
     Fault.STOPPED_WORKERS: "The Celery workers are stopped; tasks pile up in the queues until it is off.",
     Fault.EXHAUSTED_POOL: "Every connection of every web process is held; requests wait 3 s for one and fail.",
+    Fault.SLOW_MODEL: "The language model takes ten times as long for every token it says.",
+    Fault.MODEL_REFUSES: "The language model answers every question with 429: too many requests.",
+    Fault.NEW_CUSTOMERS: "Visitors buy several dear things at a time, which the fraud models have seldom seen.",
 }
 
 

@@ -9,9 +9,12 @@ import random
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count, F
 from structlog import get_logger
+
+from demo_app.fraud.scoring import judge
 
 from .models import Order, OrderLine, Product
 from .partner import Partner, ask
@@ -28,11 +31,24 @@ class GatewayTimeoutError(Exception):
 
 @shared_task(bind=True, autoretry_for=(GatewayTimeoutError,), retry_backoff=2, max_retries=4)
 def take_payment(self: Any, order_id: int) -> None:
+    if self.request.retries == 0:
+        _look_for_fraud(order_id)
     ask(Partner.GATEWAY)
     # One payment in a hundred meets a gateway that does not answer, once.
     if self.request.retries == 0 and random.random() < 0.01:  # noqa: S311  chance, not a secret
         raise GatewayTimeoutError
     Order.objects.filter(pk=order_id, state=Order.State.PLACED).update(state=Order.State.PAID)
+
+
+def _look_for_fraud(order_id: int) -> None:
+    """Have the order judged; a suspicious one is for people to look at, and is paid all the same."""
+    order = Order.objects.filter(pk=order_id).first()
+    if order is None:
+        return
+    lines = OrderLine.objects.filter(order=order).values_list("quantity", "unit_price")
+    verdict = judge(order.number, lines, settings.MODELS_DIR / "fraud")  # type: ignore[misc]  # see faults.board
+    if verdict.suspicious:
+        log.warning("order looks like fraud", order=str(order.number), score=verdict.score, version=verdict.version)
 
 
 @shared_task

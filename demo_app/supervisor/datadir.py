@@ -55,6 +55,10 @@ class DataDir:
         return self.root / "metrics" / "celery"
 
     @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
     def ready(self) -> Path:
         return self.root / "ready"
 
@@ -71,7 +75,7 @@ class DataDir:
         for folder in (self.logs, self.web_metrics, self.celery_metrics, self.ready):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        for folder in (self.valkey, self.console):
+        for folder in (self.valkey, self.console, self.models):
             folder.mkdir(parents=True, exist_ok=True)
         self.run_file.unlink(missing_ok=True)
 

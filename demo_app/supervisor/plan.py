@@ -33,6 +33,7 @@ class Ports:
     valkey: int
     postgres_exporter: int
     vector_exporter: int
+    llm: int
     console: int | None
 
 
@@ -60,9 +61,9 @@ class Plan:
         self._secret_key = secret_key
         self._valkey_password = valkey_password
         # The same ports as last time: they are in the labels of every series, and a chart should go on over a restart.
-        kept = ports.free(6, self.data.last_ports())
+        kept = ports.free(7, self.data.last_ports())
         self.data.keep_ports(kept)
-        web, sidecar, database, store, postgres_exporter, vector_exporter = kept
+        web, sidecar, database, store, postgres_exporter, vector_exporter, llm = kept
         self.ports = Ports(
             web=ports.claim(options.shop_port) if options.shop_port else web,
             sidecar=sidecar,
@@ -70,6 +71,7 @@ class Plan:
             valkey=store,
             postgres_exporter=postgres_exporter,
             vector_exporter=vector_exporter,
+            llm=llm,
             console=None if options.console_port is None else ports.claim(options.console_port),
         )
 
@@ -101,9 +103,9 @@ class Plan:
         return f"{self.valkey_url}/2"
 
     def parts(self) -> list[Part]:
-        stores = [self._valkey(), *self._postgres(), self._prepare_shop()]
+        stores = [self._valkey(), *self._postgres(), self._prepare_shop(), self._train_models()]
         workers = [self._worker(name) for name in WORKERS]
-        services = [self._web(), *workers, self._beat(), self._sidecar(), *self._exporters()]
+        services = [self._llm(), self._web(), *workers, self._beat(), self._sidecar(), *self._exporters()]
         console = [self._console()] if self.ports.console else []
         return [*stores, *services, *console, self._traffic()]
 
@@ -188,6 +190,24 @@ class Plan:
             after=("postgres",),
         )
 
+    def _train_models(self) -> Part:
+        return Part(
+            name="train-models",
+            command=(sys.executable, "-m", "demo_app.fraud", str(self.data.models / "fraud")),
+            waits_for="the fraud models are trained",
+            ready=None,
+            env=_inherited(),
+        )
+
+    def _llm(self) -> Part:
+        return Part(
+            name="llm",
+            command=(sys.executable, "-m", "demo_app.llm", "--port", str(self.ports.llm)),
+            waits_for=f"http://{ports.HOST}:{self.ports.llm}/v1/models answers",
+            ready=readiness.http(self.ports.llm, "/v1/models"),
+            env=_inherited() | {"SHOP_FAULTS_URL": self.faults_url},
+        )
+
     def _console(self) -> Part:
         port = self.ports.console or 0
         return Part(
@@ -230,13 +250,14 @@ class Plan:
             # Workers that know of each other cost CPU and answer no question here.
             ("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
             pool_size=2,
+            after=("train-models",),
         )
 
     def _beat(self) -> Part:
         schedule = self.data.root / "beat-schedule"
         return self._celery("beat", ("beat", "--schedule", str(schedule), "--pidfile=", "--loglevel", "INFO"))
 
-    def _celery(self, name: str, *arguments: tuple[str, ...], pool_size: int = 1) -> Part:
+    def _celery(self, name: str, *arguments: tuple[str, ...], pool_size: int = 1, after: tuple[str, ...] = ()) -> Part:
         ready_file = self.data.ready / name
         env = self._shop_env("shop-worker", metrics=self.data.celery_metrics)
         return Part(
@@ -248,7 +269,7 @@ class Plan:
             waits_for="Celery says it is ready",
             ready=readiness.touched(ready_file),
             env=env | {"SHOP_READY_FILE": str(ready_file), "SHOP_POOL_SIZE": str(pool_size)},
-            after=("prepare-shop", "valkey"),
+            after=("prepare-shop", "valkey", *after),
             prepare=lambda: ready_file.unlink(missing_ok=True),
         )
 
@@ -296,8 +317,8 @@ class Plan:
             command=(sys.executable, "-m", "demo_app.traffic", self.shop_url),
             waits_for="the first visitor got a page",
             ready=readiness.touched(ready_file),
-            env=_inherited() | {"SHOP_READY_FILE": str(ready_file)},
-            after=("web",),
+            env=_inherited() | {"SHOP_READY_FILE": str(ready_file), "SHOP_FAULTS_URL": self.faults_url},
+            after=("web", "llm"),
             stop_order=StopOrder.VISITORS,
         )
 
@@ -308,6 +329,8 @@ class Plan:
             "SHOP_DATABASE_PORT": str(self.ports.postgres),
             "SHOP_DATABASE_PASSWORD": self.data.secret("postgres"),
             "SHOP_VALKEY_URL": self.valkey_url,
+            "SHOP_ASSISTANT_URL": f"http://{ports.HOST}:{self.ports.llm}/v1",
+            "SHOP_MODELS_DIR": str(self.data.models),
             "OTEL_SERVICE_NAME": service,
         }
         if metrics:

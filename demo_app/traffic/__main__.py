@@ -1,4 +1,7 @@
-"""``python -m demo_app.traffic http://127.0.0.1:8001``: visit the shop until told to stop."""
+"""``python -m demo_app.traffic http://127.0.0.1:8001``: visit the shop until told to stop.
+
+``SHOP_FAULTS_URL`` says where the switches are.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from pathlib import Path
 
 import httpx
 
+from ..faults.switches import Switches, connect
 from .curve import requests_per_second
 from .shopper import REQUESTS_PER_ACTION, Shopper
 
@@ -23,14 +27,14 @@ SHOPPERS = 30
 """Visitors at once, at most: when the shop is slow they wait for it, as people do, instead of piling up without end."""
 
 
-async def visit(base_url: str, stop: asyncio.Event) -> None:
+async def visit(base_url: str, switches: Switches, stop: asyncio.Event) -> None:
     """Keep the rate of the curve until ``stop``; each visitor has its own cookies and does one thing at a time."""
     chance = random.Random()  # noqa: S311  behaviour, not a secret
     # One transport, and a connection for each request: kept ones would all stay with the worker that took them first.
     limits = httpx.Limits(max_keepalive_connections=0)
     transport = httpx.AsyncHTTPTransport(verify=False, limits=limits)  # nosec B501  plain HTTP on loopback
     browsers = [httpx.AsyncClient(transport=transport, base_url=base_url, timeout=TIMEOUT_S) for _ in range(SHOPPERS)]
-    free = deque(Shopper(browser, chance) for browser in browsers)
+    free = deque(Shopper(browser, chance, switches) for browser in browsers)
     tally = Tally()
 
     async def act(shopper: Shopper) -> None:
@@ -92,7 +96,7 @@ async def main(base_url: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await visit(base_url, stop)
+    await visit(base_url, connect(os.environ["SHOP_FAULTS_URL"]), stop)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from demo_app.shop.catalogue import CATEGORIES, items
 from demo_app.shop.embedding import DIMENSIONS, embed
-from demo_app.traffic.shopper import CATEGORY_SLUGS, GONE, SLUGS
+from demo_app.traffic.baskets import SLUGS
+from demo_app.traffic.shopper import CATEGORY_SLUGS, GONE
 
 
 def distance(one: str, other: str) -> float:

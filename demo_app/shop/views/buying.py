@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ..basket import Basket
+from ..basket import MOST_OF_ONE, Basket
 from ..checkout import EmptyBasketError, place_order
 from ..models import Order, Product
 from ..partner import Partner, ask
@@ -23,7 +23,10 @@ def basket(request: HttpRequest) -> HttpResponse:
 @require_POST
 def add(request: HttpRequest) -> HttpResponse:
     product = get_object_or_404(Product, slug=request.POST.get("product", ""))
-    Basket(request.session).add(product.slug)
+    quantity = request.POST.get("quantity", "1")
+    if not (quantity.isascii() and quantity.isdigit() and 1 <= int(quantity) <= MOST_OF_ONE):
+        return HttpResponseBadRequest(f"quantity is a whole number from 1 to {MOST_OF_ONE}.")
+    Basket(request.session).add(product.slug, int(quantity))
     return redirect("basket")
 
 
