@@ -29,6 +29,7 @@ def install(given_name: str | None, celery_app: Celery | None) -> None:
     once("traces", lambda: _traces(service))
     if options.llm:
         once("LLM metrics", _llm)
+    once("shared values", _shared_values)
     once("exemplars", _exemplars)
     once("process metrics", lambda: _process(alone=celery_app is None and not is_django_service()))
     if celery_app is not None:
@@ -68,6 +69,12 @@ def _llm() -> None:
     from opsconsole_exporters.llm import instrument_httpx
 
     instrument_httpx()
+
+
+def _shared_values() -> None:
+    from opsconsole_exporters import sharedvalues
+
+    sharedvalues.quicken()
 
 
 def _exemplars() -> None:
