@@ -46,7 +46,7 @@ lint: .venv/dev ## format, lint, types, layers, security, generated files
 	$(BIN)/opsconsole generate --check
 
 bench: .venv/dev ## the benchmarks, beside real peers; results in bench/
-	@for name in idle exposition promql tick; do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in idle exposition promql tick instrumentation; do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
 generate: .venv/demo ## write the Grafana boards, Prometheus rules and rule tests anew
 	$(BIN)/opsconsole generate
