@@ -28,7 +28,7 @@ def install(tmp_path):
     def into(extras: str) -> Path:
         python = tmp_path / "venv" / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [python, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
         newer = subprocess.run([*pip, "--upgrade", "pip>=25.1"], capture_output=True, text=True, check=False)
         if newer.returncode:
             pytest.skip("needs a package index that pip can reach")
