@@ -28,7 +28,7 @@ _ANSWER = "<!-- the answer -->"
 @require_GET
 async def ask(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Send the page up to the answer at once, then the answer as the model says it, then the rest: no script needed."""
-    product = await Product.objects.select_related("category").filter(slug=slug).afirst()
+    product = await Product.objects.filter(slug=slug).afirst()
     if product is None:
         raise Http404
     question = request.GET.get("q", "").strip()[:LONGEST_QUESTION]
