@@ -40,6 +40,7 @@ WRONG = [
 ]  # fmt: skip
 # Any text is one; or it is checked where it is used, by the tests below and those of the commands.
 ELSEWHERE = {
+    "OPSCONSOLE_RABBITMQ_MANAGEMENT_URL",
     "OPSCONSOLE_RELEASE",
     "OPSCONSOLE_LOG_REDACT",
     "OPSCONSOLE_SERVICE_NAME",

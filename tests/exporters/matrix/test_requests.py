@@ -80,10 +80,12 @@ def test_the_counters_are_the_truth(deploy, until, never_going_down, deployment)
         return
 
     first = workers(web)
-    acts = {
-        FEWER // 3: lambda: os.kill(first[0], signal.SIGKILL),
-        FEWER * 2 // 3: lambda: web.popen.send_signal(signal.SIGHUP),
-    }
+
+    def reload() -> None:
+        until("a worker in the place of the killed one", lambda: len(now := workers(web)) == 2 and first[0] not in now)
+        web.popen.send_signal(signal.SIGHUP)
+
+    acts = {FEWER // 3: lambda: os.kill(first[0], signal.SIGKILL), FEWER * 2 // 3: reload}
     with never_going_down(web):
         ask(web.port, interrupted(paths(FEWER), acts), books)
         until("two other workers", lambda: len(now := workers(web)) == 2 and not {*now} & {*first})
