@@ -28,7 +28,7 @@ def free_port() -> int:
         return port
 
 
-def test_sigterm_ends_every_process_and_frees_every_port(
+def test_a_second_start_is_refused_in_one_line_and_sigterm_ends_every_process_and_frees_every_port(
     start_demo: Start, tmp_path: Path, nobody_left: Callable[..., None], can_listen: Callable[[int], bool]
 ) -> None:
     home = tmp_path / "home"
@@ -37,6 +37,13 @@ def test_sigterm_ends_every_process_and_frees_every_port(
     family = demo.family()
     assert len(family) > 10
     assert list(home.rglob("*")) == []
+
+    second = start_demo(demo.data_dir, "--no-console")
+    assert second.process.wait(timeout=60) == 1
+    assert second.errors.count("\n") == 1
+    assert f"a demo already runs on {demo.data_dir}" in second.errors
+    assert demo.get("/healthz/").status_code == 200
+
     assert demo.end() == 0
     nobody_left(family)
     for name, port in demo.run["ports"].items():
@@ -73,16 +80,6 @@ def test_sigkill_of_supervisor_and_guard_leaves_no_part_of_it_for_long(
     guards[0].kill()
     demo.end(signal.SIGKILL)
     nobody_left(family)
-
-
-def test_a_second_start_on_the_same_folder_is_refused_in_one_line(
-    start_demo: Start, shop: Any, wait_until: Callable[..., Any]
-) -> None:
-    second = start_demo(shop.data_dir, "--no-console")
-    assert second.process.wait(timeout=60) == 1
-    assert second.errors.count("\n") == 1
-    assert f"a demo already runs on {shop.data_dir}" in second.errors
-    assert shop.get("/healthz/").status_code == 200
 
 
 def test_a_taken_port_is_named_in_one_line(start_demo: Start, tmp_path: Path) -> None:

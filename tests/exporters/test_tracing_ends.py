@@ -121,7 +121,10 @@ def test_spans_go_over_grpc(launch, grpc_sink, until):
 def test_workers_that_were_forked_send_over_grpc(launch, grpc_sink, until):
     port, names = grpc_sink
     web = launch.web(
-        "--preload", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", OTEL_EXPORTER_OTLP_PROTOCOL="grpc"
+        "--preload",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
+        OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+        OTEL_TRACES_SAMPLER="parentbased_always_on",
     )
     for _ in range(10):
         assert web.get("/plain/")[0] == 200
