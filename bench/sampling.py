@@ -27,6 +27,9 @@ OWNERS = {
     "/opsconsole_exporters/django/traces": "spans of requests",
     "/opsconsole_exporters/django/database": "metrics of queries",
     "/opsconsole_exporters/django/": "metrics of requests",
+    "/opsconsole_exporters/pools": "metrics of pools",
+    # Called when the collector has run: a sample that came meanwhile is delivered there.
+    "/opsconsole_exporters/process/garbage": "garbage collection",
     "/opsconsole_exporters/logs": "logs",
     "/opsconsole_exporters/": "the rest of ours",
     "/opentelemetry/instrumentation/django/": "spans of requests",
@@ -36,12 +39,17 @@ OWNERS = {
     "/django_prometheus/": "metrics of requests",
     "/structlog/": "logs",
 }
+SHARED = "/opsconsole_exporters/sharedvalues"
+"""prometheus-client's own work, done in its place."""
 PASSIVE = ("/prometheus_client/", "/opentelemetry/", "/wrapt/", "/lib/python", "<frozen", "<string>")
 
 
 def owner(frame: FrameType | None) -> str:
     while frame is not None:
         path = frame.f_code.co_filename
+        if SHARED in path:
+            frame = frame.f_back
+            continue
         for part, name in OWNERS.items():
             if part in path:
                 return name
