@@ -18,8 +18,10 @@ class Sink:
     port: int
     spans: list[tuple[str, Any]] = field(default_factory=list)
 
-    def find(self, name: str) -> Any:
-        return next((span for _, span in list(self.spans) if span.name == name), None)
+    def find(self, name: str, trace_id: str = "") -> Any:
+        """The first span of that name, of that trace if one is given (hexadecimal); None if there is none yet."""
+        named = (span for _, span in list(self.spans) if span.name == name)
+        return next((span for span in named if trace_id in {"", span.trace_id.hex()}), None)
 
 
 def attributes(span: Any) -> dict[str, Any]:
