@@ -25,6 +25,7 @@ SERVICE = "the service"
 # The first that a file's path holds.
 OWNERS = {
     "/opsconsole_exporters/django/traces": "spans of requests",
+    "/opsconsole_exporters/django/statements": "spans of queries",
     "/opsconsole_exporters/django/database": "metrics of queries",
     "/opsconsole_exporters/django/": "metrics of requests",
     "/opsconsole_exporters/pools": "metrics of pools",
@@ -32,9 +33,6 @@ OWNERS = {
     "/opsconsole_exporters/process/garbage": "garbage collection",
     "/opsconsole_exporters/logs": "logs",
     "/opsconsole_exporters/": "the rest of ours",
-    "/opentelemetry/instrumentation/django/": "spans of requests",
-    "/opentelemetry/instrumentation/psycopg/": "spans of queries",
-    "/opentelemetry/instrumentation/dbapi/": "spans of queries",
     "/opentelemetry/instrumentation/celery/": "spans of tasks",
     "/django_prometheus/": "metrics of requests",
     "/structlog/": "logs",

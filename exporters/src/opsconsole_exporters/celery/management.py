@@ -13,9 +13,9 @@ from urllib.parse import quote, unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from opsconsole_exporters.celery.broker import TIMEOUT_S
+from opsconsole_exporters.redaction import HIDDEN
 
 VARIABLE = "OPSCONSOLE_RABBITMQ_MANAGEMENT_URL"
-HIDDEN = "***"
 # A virtual host may hold queues of others; so many are kept, in the order of their names.
 MOST_QUEUES = 500
 # What is longer is cut, and then no JSON.

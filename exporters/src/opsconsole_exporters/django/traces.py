@@ -43,7 +43,7 @@ class Headers(Getter[Mapping[str, Any]]):
     """Reads a header out of ``request.META``, without the copy of all of them that ``request.headers`` is."""
 
     def get(self, carrier: Mapping[str, Any], key: str) -> list[str] | None:
-        value = carrier.get(f"HTTP_{key.upper().replace('-', '_')}")
+        value = carrier.get(_in_meta(key))
         return None if value is None else [value]
 
     def keys(self, carrier: Mapping[str, Any]) -> list[str]:
@@ -199,7 +199,11 @@ def _record(request: HttpRequest | None = None, **_: object) -> None:
 @cache
 def _headers_of_callers() -> tuple[str, ...]:
     """The headers by which a trace can come along, as ``META`` has them."""
-    return tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in propagate.get_global_textmap().fields)
+    return tuple(_in_meta(name) for name in propagate.get_global_textmap().fields)
+
+
+def _in_meta(header: str) -> str:
+    return f"HTTP_{header.upper().replace('-', '_')}"
 
 
 def _caller(meta: Mapping[str, Any]) -> Context | None:
