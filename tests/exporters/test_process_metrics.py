@@ -136,21 +136,27 @@ def value(name: object, **labels: str) -> float:
     return REGISTRY.get_sample_value(str(name), labels) or 0.0
 
 
-def workers_of(scrape, name=names.PROCESS_RESIDENT):
-    return {dict(labels)["worker"] for (sample, labels) in scrape.samples if sample == str(name)}
+def workers_of(scrape, *told):
+    """Those that have told all of ``told``: a worker tells one after the other, and a scrape may come in between."""
+    return set.intersection(
+        *({dict(labels)["worker"] for (sample, labels) in scrape.samples if sample == str(name)} for name in told)
+    )
+
+
+def both(scrape):
+    return workers_of(scrape, names.PROCESS_RESIDENT, names.PROCESS_START) == {"0", "1"}
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("asgi", [True, False], ids=["asgi", "wsgi"])
 def test_each_worker_tells_and_one_that_was_killed_is_replaced(launch, until, asgi):
     web = launch.web(asgi=asgi, OPSCONSOLE_RELEASE="2026.11")
-    page = until("both workers", lambda: (page := web.scrape()) and workers_of(page) == {"0", "1"} and page)
+    page = until("both workers", lambda: both(page := web.scrape()) and page)
     assert page.sum(names.PROCESS_RESIDENT) > 20e6
     assert page.sum(names.PROCESS_OPEN_FDS) > 6
     assert page.sum(names.PROCESS_THREADS) >= 2
     assert page.value(names.RELEASE_INFO, version="2026.11") == 1
     oldest = min(page.value(names.PROCESS_START, worker=number) for number in "01")
-    # A worker tells one after the other, and a scrape may come in between.
     until("the release's start", lambda: web.scrape().value(names.RELEASE_START, version="2026.11") == oldest)
     used = page.value(names.PROCESS_CPU, worker="0")
     pids = {web.get("/plain/")[1] for _ in range(30)}
@@ -160,10 +166,7 @@ def test_each_worker_tells_and_one_that_was_killed_is_replaced(launch, until, as
     later = until(
         "the new worker",
         lambda: (
-            (later := web.scrape())
-            and workers_of(later) == {"0", "1"}
-            and later.sum(names.PROCESS_START) > page.sum(names.PROCESS_START)
-            and later
+            both(later := web.scrape()) and later.sum(names.PROCESS_START) > page.sum(names.PROCESS_START) and later
         ),
     )
     assert later.value(names.PROCESS_CPU, worker="0") >= used, "a counter never goes down"

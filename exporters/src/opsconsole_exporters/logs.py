@@ -83,7 +83,7 @@ def add_trace_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 def add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Add ``request_id`` of the request that is being served, or that sent the task, if there is one."""
-    if (request_id := requestid.current.get()) is not None:
+    if (request_id := requestid.current()) is not None:
         event.setdefault("request_id", request_id)
     return event
 

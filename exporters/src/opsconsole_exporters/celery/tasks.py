@@ -9,7 +9,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals, states
 from celery.exceptions import Reject
 
-from opsconsole_exporters import exemplars, metrics, requestid
+from opsconsole_exporters import exemplars, metrics, requestid, work
 from opsconsole_exporters.catalog.celery import (
     CELERY_FAILURES,
     CELERY_RUNTIME,
@@ -20,6 +20,7 @@ from opsconsole_exporters.catalog.celery import (
 )
 from opsconsole_exporters.celery import stamp
 from opsconsole_exporters.shield import shielded
+from opsconsole_exporters.work import Work
 
 STATES = {
     states.SUCCESS: "succeeded",
@@ -55,7 +56,7 @@ class TaskObserver:
             stamp.stamp(headers, time.time())
             if properties is not None:
                 stamp.stamp_properties(properties, headers)
-            if (request_id := requestid.current.get()) is not None:
+            if (request_id := requestid.current()) is not None:
                 headers[requestid.TASK_HEADER] = request_id
 
     @shielded("Celery metrics")
@@ -70,7 +71,7 @@ class TaskObserver:
             return
         setattr(request, _STARTED, time.perf_counter())
         if (request_id := request.get(requestid.TASK_HEADER)) is not None:
-            setattr(request, _IDENTIFIED, requestid.current.set(requestid.accepted(request_id)))
+            setattr(request, _IDENTIFIED, work.current.set(Work(requestid.accepted(request_id))))
         queue = self.queue_of(request)
         metrics.counter(CELERY_STARTED).labels(task.name, queue).inc()
         if (request.delivery_info or {}).get("redelivered"):
@@ -87,7 +88,7 @@ class TaskObserver:
         if began is None:
             return
         if (identified := request.get(_IDENTIFIED)) is not None:
-            requestid.current.reset(identified)
+            work.current.reset(identified)
         queue = self.queue_of(request)
         metrics.histogram(CELERY_RUNTIME).labels(task.name, queue).observe(
             time.perf_counter() - began, exemplars.of_current_span()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from time import perf_counter
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.db.backends.signals import connection_created
 from opentelemetry import trace
 
 from opsconsole_exporters import metrics
+from opsconsole_exporters.batch import Batch
 from opsconsole_exporters.catalog.database import (
     DB_ERRORS,
     DB_EXECUTED,
@@ -24,54 +25,73 @@ from opsconsole_exporters.catalog.database import (
     DB_QUERY_DURATION,
 )
 from opsconsole_exporters.django import statements
+from opsconsole_exporters.django.inflight import queries_here
 from opsconsole_exporters.django.origin import find_origin
-from opsconsole_exporters.django.queries import current
-from opsconsole_exporters.shield import report, shield, shielded
+from opsconsole_exporters.django.statements import StatementSpans
+from opsconsole_exporters.shield import report, shielded
 
 _ours: set[int] = set()
+
+
+class DatabaseMetrics:
+    """One database's metrics, looked up once: under ASGI Django makes a connection object for every request."""
+
+    def __init__(self, alias: str, vendor: str) -> None:
+        self.durations = metrics.histogram(DB_QUERY_DURATION).labels(alias, vendor)
+        self.executed = metrics.counter(DB_EXECUTED).labels(alias, vendor)
+        self.executed_many = metrics.counter(DB_EXECUTED_MANY).labels(alias, vendor)
+        self.new_connections = metrics.counter(DB_NEW_CONNECTIONS).labels(alias, vendor)
+
+    def add(self, seconds: float, rows: int | None) -> None:
+        """A query has ended; ``rows``: sets of parameters of an executemany, else None."""
+        batch = Batch()
+        batch.observe(self.durations, seconds)
+        if rows is None:
+            batch.count(self.executed)
+        else:
+            batch.count(self.executed, rows)
+            batch.count(self.executed_many, rows)
+        batch.write()
+
+
+metrics_of = cache(DatabaseMetrics)
 
 
 class QueryObserver:
     """Stands around every query of one connection."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self._of = connection.alias, connection.vendor
-        self._durations = metrics.histogram(DB_QUERY_DURATION).labels(*self._of)
-        self._executed = metrics.counter(DB_EXECUTED).labels(*self._of)
-        self._executed_many = metrics.counter(DB_EXECUTED_MANY).labels(*self._of)
-        self._spans = statements.spans_of(connection)
+        # Not the connection, which holds this: only a garbage collection would free the two.
+        self._metrics = metrics_of(connection.alias, connection.vendor)
+        self._spans: StatementSpans | None = None
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        span = self._span(sql, params, many)
+        connection = context["connection"]
+        span = self._span(connection, sql, params, many) if trace.get_current_span().is_recording() else None
         started = perf_counter()
         try:
             result = execute(sql, params, many, context)
         except Exception as error:
-            self._failed(span, error)
+            self._failed(connection, span, error)
             self._done(span, sql, params, many, perf_counter() - started)
             raise
         self._done(span, sql, params, many, perf_counter() - started)
         return result
 
-    def _span(self, sql: str, params: Any, many: bool) -> trace.Span | None:
-        if self._spans is None or not trace.get_current_span().is_recording():
+    @shielded("traces")
+    def _span(self, connection: BaseDatabaseWrapper, sql: str, params: Any, many: bool) -> trace.Span | None:
+        if not statements.wanted():
             return None
-        with shield("traces"):
-            return self._spans.start(str(sql), _rows(params) if many else None)
-        return None
+        if self._spans is None:
+            self._spans = StatementSpans(connection)
+        return self._spans.start(str(sql), _rows(params) if many else None)
 
     def _done(self, span: trace.Span | None, sql: str, params: Any, many: bool, seconds: float) -> None:
         try:
             if span is not None:
                 span.end()
-            self._durations.observe(seconds)
-            if many:
-                rows = _rows(params)
-                self._executed.inc(rows)
-                self._executed_many.inc(rows)
-            else:
-                self._executed.inc()
-            queries = current.get()
+            self._metrics.add(seconds, _rows(params) if many else None)
+            queries = queries_here()
             if queries is None:
                 return
             shape = queries.add(sql if isinstance(sql, str) else str(sql), seconds)
@@ -82,8 +102,8 @@ class QueryObserver:
             report("database metrics", error)
 
     @shielded("database metrics")
-    def _failed(self, span: trace.Span | None, error: Exception) -> None:
-        metrics.counter(DB_ERRORS).labels(*self._of, type(error).__name__).inc()
+    def _failed(self, connection: BaseDatabaseWrapper, span: trace.Span | None, error: Exception) -> None:
+        metrics.counter(DB_ERRORS).labels(connection.alias, connection.vendor, type(error).__name__).inc()
         if span is not None:
             statements.failed(span, error)
 
@@ -115,7 +135,7 @@ def unobserved(connection: BaseDatabaseWrapper) -> Iterator[None]:
 def _connected(connection: BaseDatabaseWrapper, **_: object) -> None:
     if id(connection) in _ours:
         return
-    metrics.counter(DB_NEW_CONNECTIONS).labels(connection.alias, connection.vendor).inc()
+    metrics_of(connection.alias, connection.vendor).new_connections.inc()
     _observe(connection)
 
 

@@ -38,18 +38,14 @@ class Fingerprint:
     """``id``: 16 hex digits, the same in every process.  ``text``: the statement without its values, cut when long.
 
     ``operation`` as ``SELECT``, empty for an empty statement; ``summary`` as ``SELECT shop_product``, with the first table
-    that is named.
+    that is named.  ``is_of_rows``: it reads or writes rows; savepoints, settings and definitions do not.
     """
 
     id: str
     text: str
     operation: str
     summary: str
-
-    @property
-    def is_of_rows(self) -> bool:
-        """Whether it reads or writes rows; savepoints, settings and definitions do not."""
-        return self.operation in _DATA
+    is_of_rows: bool
 
 
 def fingerprint(sql: str) -> Fingerprint:
@@ -72,6 +68,7 @@ def _named(text: str) -> Fingerprint:
         text[:SHOWN_CHARACTERS],
         operation,
         f"{operation} {table[table.lastindex or 0]}" if table else operation or "SQL",
+        operation in _DATA,
     )
 
 

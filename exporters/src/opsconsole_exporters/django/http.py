@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextvars import Token
-from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
 from typing import Any
@@ -13,12 +11,13 @@ from typing import Any
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from opsconsole_exporters import exemplars, metrics
+from opsconsole_exporters import exemplars, metrics, sharedvalues
+from opsconsole_exporters.batch import counted
 from opsconsole_exporters.catalog import http as names
 from opsconsole_exporters.catalog.database import REQUEST_QUERIES, REQUEST_QUERY_SECONDS, REQUEST_REPEATED_QUERIES
 from opsconsole_exporters.django import streaming
-from opsconsole_exporters.django.children import Children
-from opsconsole_exporters.django.queries import RequestQueries, current
+from opsconsole_exporters.django.children import Children, Together
+from opsconsole_exporters.django.inflight import InFlight, of_request
 from opsconsole_exporters.shield import report, shielded
 
 # The status that nginx has made usual for a client that did not wait; nobody ever sees it.
@@ -29,22 +28,17 @@ UNNAMED_VIEW = "<unnamed view>"  # as django-prometheus calls it
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "OPTIONS", "CONNECT", "PATCH"})
 
 
-@dataclass(slots=True)
-class Begun:
-    """A request in flight, not frozen because that costs a microsecond each.  ``started`` as ``perf_counter()`` gives it."""
-
-    started: float
-    queries: RequestQueries
-    token: Token[RequestQueries | None]
-
-
 class HttpMetrics:
-    """Counts a request at four moments; ``begin`` and ``end`` around all middlewares, ``enter`` and ``leave`` inside them."""
+    """Counts a request at four moments: ``begin`` and ``end`` around all middlewares, ``enter`` and ``leave`` inside them.
+
+    What happens after ``begin`` is written together at the ``end``.
+    """
 
     def __init__(self) -> None:
         # Whole service: no labels.
-        self._active = metrics.gauge(names.HTTP_ACTIVE)
-        self._requests_before = metrics.counter(names.HTTP_REQUESTS_BEFORE)
+        active = metrics.gauge(names.HTTP_ACTIVE)
+        self._beginning = counted((active, metrics.counter(names.HTTP_REQUESTS_BEFORE)))
+        self._landing = active
         self._responses_before = metrics.counter(names.HTTP_RESPONSES_BEFORE)
         self._latency_whole = metrics.histogram(names.HTTP_LATENCY_WHOLE)
         self._ajax = metrics.counter(names.HTTP_AJAX)
@@ -53,12 +47,8 @@ class HttpMetrics:
         self._streaming = metrics.counter(names.HTTP_STREAMING)
         # By what the request and its response are.
         self._duration = Children(metrics.histogram(names.HTTP_DURATION))
-        self._methods = Children(metrics.counter(names.HTTP_METHODS))
-        self._transports = Children(metrics.counter(names.HTTP_TRANSPORTS))
         self._views = Children(metrics.counter(names.HTTP_REQUESTS))
         self._templates = Children(metrics.counter(names.HTTP_TEMPLATES))
-        self._statuses = Children(metrics.counter(names.HTTP_STATUSES))
-        self._responses = Children(metrics.counter(names.HTTP_RESPONSES))
         self._charsets = Children(metrics.counter(names.HTTP_CHARSETS))
         self._latency = Children(metrics.histogram(names.HTTP_LATENCY))
         self._exceptions = Children(metrics.counter(names.HTTP_EXCEPTIONS))
@@ -66,83 +56,82 @@ class HttpMetrics:
         self._queries = Children(metrics.histogram(REQUEST_QUERIES))
         self._query_seconds = Children(metrics.counter(REQUEST_QUERY_SECONDS))
         self._repeated = Children(metrics.counter(REQUEST_REPEATED_QUERIES))
+        # Of the status, the view, the method and the transport.
+        self._answered = Together(
+            (Children(metrics.counter(names.HTTP_STATUSES)), (0,)),
+            (Children(metrics.counter(names.HTTP_RESPONSES)), (0, 1, 2)),
+            (Children(metrics.counter(names.HTTP_METHODS)), (2,)),
+            (Children(metrics.counter(names.HTTP_TRANSPORTS)), (3,)),
+        )
         got_request_exception.connect(self.count_unhandled, dispatch_uid="opsconsole_exporters")
 
-    @shielded("HTTP metrics")
-    def begin(self) -> Begun:
-        self._active.inc()
-        self._requests_before.inc()
-        queries = RequestQueries()
-        return Begun(perf_counter(), queries, current.set(queries))
+    def begin(self) -> None:
+        sharedvalues.add(self._beginning)
 
-    @shielded("HTTP metrics")
-    def end(self, begun: Begun | None, request: HttpRequest, response: HttpResponseBase | None) -> None:
+    def end(self, flight: InFlight, request: HttpRequest, response: HttpResponseBase | None) -> None:
         """Count the response, or with None that the view was cancelled because its client had gone."""
-        if begun is None:
-            return
-        self._active.dec()
-        seconds = perf_counter() - begun.started
-        current.reset(begun.token)
+        batch, queries = flight.batch, flight.queries
+        batch.count(self._landing, -1.0)
+        seconds = perf_counter() - flight.started
         match = request.resolver_match
-        status = CLIENT_CLOSED_REQUEST if response is None else response.status_code
-        self._duration[(match.route or "") if match else "", method_of(request), str(status)].observe(
-            seconds, begun.queries.exemplar
-        )
-        self._latency_whole.observe(seconds)
+        route = (match.route or "") if match else ""
+        batch.observe(self._duration[route, method_of(request), status_of(response)], seconds, flight.exemplar)
+        batch.observe(self._latency_whole, seconds)
         view = (view_of(request),)
-        queries = begun.queries
-        self._queries[view].observe(queries.count)
+        batch.observe(self._queries[view], queries.count)
         if queries.count:
-            self._query_seconds[view].inc(queries.seconds)
+            batch.count(self._query_seconds[view], queries.seconds)
             if repeated := queries.repeated:
-                self._repeated[view].inc(repeated)
+                batch.count(self._repeated[view], repeated)
         if response is not None:
-            self._responses_before.inc()
+            batch.count(self._responses_before)
             if response.streaming:
                 streaming.watch(response, view[0])
+        batch.write()
 
     @shielded("HTTP metrics")
-    def enter(self, request: HttpRequest, task: asyncio.Task[Any] | None = None) -> float:
-        """Count a request that has come through all middlewares; ``task`` runs its view, if that is async."""
-        self._methods[method_of(request),].inc()
-        self._transports[transport_of(request),].inc()
-        # As the deprecated ``request.is_ajax()`` had it.
-        if request.META.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest":
-            self._ajax.inc()
-        length = str(request.META.get("CONTENT_LENGTH") or "0")
-        self._request_body.observe(int(length) if length.isdecimal() else 0)
-        queries = current.get()
-        if queries is not None:
-            queries.task = task
-        return perf_counter()
+    def enter(self, request: HttpRequest, task: asyncio.Task[Any] | None = None) -> None:
+        """A request has come through all middlewares; ``task`` runs its view, if that is async."""
+        flight = of_request(request)
+        if flight is not None:
+            flight.queries.task = task
+            flight.entered = perf_counter()
 
-    @shielded("HTTP metrics")
-    def count_view(self, request: HttpRequest) -> None:
-        self._views[view_of(request), transport_of(request), method_of(request)].inc()
+    def view(self, request: HttpRequest) -> None:
+        """No middleware has answered in the place of the view, which is called now."""
+        flight = of_request(request)
+        if flight is not None:
+            flight.viewed = True
 
     @shielded("HTTP metrics")
     def count_template(self, response: Any) -> None:
         self._templates[template_of(response),].inc()
 
     @shielded("HTTP metrics")
-    def leave(self, started: float | None, request: HttpRequest, response: HttpResponseBase | None) -> None:
+    def leave(self, request: HttpRequest, response: HttpResponseBase | None) -> None:
         """Count what the view and the exception handlers have made of the request; None as for ``end``."""
-        view, method = view_of(request), method_of(request)
-        status = str(CLIENT_CLOSED_REQUEST if response is None else response.status_code)
-        exemplar = exemplars.of_current_span()
-        if (queries := current.get()) is not None:
-            queries.exemplar = exemplar
-        if started is not None:
-            self._latency[view, method].observe(perf_counter() - started, exemplar)
-        self._statuses[status,].inc()
-        self._responses[status, view, method].inc()
+        flight = of_request(request)
+        if flight is None:
+            return
+        batch = flight.batch
+        view, method, transport = view_of(request), method_of(request), transport_of(request)
+        flight.exemplar = exemplars.of_current_span()
+        batch.observe(self._latency[view, method], perf_counter() - flight.entered, flight.exemplar)
+        batch.extend(self._answered[status_of(response), view, method, transport])
+        if flight.viewed:
+            batch.count(self._views[view, transport, method])
+        # As the deprecated ``request.is_ajax()`` had it.
+        if request.META.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest":
+            batch.count(self._ajax)
+        length = str(request.META.get("CONTENT_LENGTH") or "0")
+        batch.observe(self._request_body, int(length) if length.isdecimal() else 0)
         if response is None:
             return
-        self._charsets[str(response.charset),].inc()
+        batch.count(self._charsets[str(response.charset),])
         if response.streaming:
-            self._streaming.inc()
+            batch.count(self._streaming)
         elif isinstance(response, HttpResponse):
-            self._response_body.observe(len(response.content))
+            batch.observe(self._response_body, len(response.content))
 
     def count_unhandled(self, request: HttpRequest | None = None, **_: object) -> None:
         """Count an exception that became a 500; Django sends the signal while it is being handled."""
@@ -169,6 +158,10 @@ def method_of(request: HttpRequest) -> str:
     """The method, or one label for all that HTTP does not know: a client may send as many as it likes."""
     method = request.method or ""
     return method if method in METHODS else "<invalid method>"
+
+
+def status_of(response: HttpResponseBase | None) -> str:
+    return str(CLIENT_CLOSED_REQUEST if response is None else response.status_code)
 
 
 def transport_of(request: HttpRequest) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextvars import Token
 from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -21,15 +20,14 @@ from prometheus_client.registry import Collector
 from opsconsole_exporters import exposition, requestid, workerprocess
 from opsconsole_exporters.django.cacheserver import cache_server_collectors
 from opsconsole_exporters.django.http import http_metrics
+from opsconsole_exporters.django.inflight import InFlight
 from opsconsole_exporters.django.migrations import migration_collectors
 from opsconsole_exporters.options import Options
 from opsconsole_exporters.process import eventloop
-from opsconsole_exporters.shield import report, shield
+from opsconsole_exporters.shield import report, shield, shielded
 
 GetResponse = Callable[[HttpRequest], Any]
 M = TypeVar("M")
-R = TypeVar("R", bound=HttpResponseBase)
-Identified = tuple[str, Token[str | None]]
 
 _REQUEST_ID = "HTTP_X_REQUEST_ID"
 
@@ -49,21 +47,28 @@ class Outer:
         if request.path_info == self.path:
             return self.page(request)
         response: HttpResponseBase | None = None
-        identified = self.identify(request)
-        begun = self.metrics.begin()
+        flight = self.begin(request)
         try:
             response = self.get_response(request)
         finally:
-            self.metrics.end(begun, request, response)
-            forget(identified)
-        return sign(response, identified)
+            self.end(flight, request, response)
+        return response
 
-    def identify(self, request: HttpRequest) -> Identified | None:
-        """Take the id of the request, or give it one, for as long as it is served."""
-        if not self.with_request_id:
-            return None
-        request_id = requestid.accepted(request.META.get(_REQUEST_ID))
-        return request_id, requestid.current.set(request_id)
+    @shielded("HTTP metrics")
+    def begin(self, request: HttpRequest) -> InFlight:
+        request_id = requestid.accepted(request.META.get(_REQUEST_ID)) if self.with_request_id else None
+        self.metrics.begin()
+        return InFlight(request, request_id)
+
+    @shielded("HTTP metrics")
+    def end(self, flight: InFlight | None, request: HttpRequest, response: HttpResponseBase | None) -> None:
+        if flight is None:
+            return
+        flight.land()
+        # Tell the client the id of its request, unless the service does.
+        if flight.request_id is not None and response is not None:
+            response.headers.setdefault(requestid.HEADER, flight.request_id)
+        self.metrics.end(flight, request, response)
 
     def page(self, request: HttpRequest) -> HttpResponse:
         if not exposition.authorized(self.token, request.headers.get("authorization", "")):
@@ -86,15 +91,13 @@ class AsyncOuter(Outer):
             # The page reads files and may ask the broker: off the event loop, and not on the thread of the views.
             return await sync_to_async(self.page, thread_sensitive=False)(request)
         response: HttpResponseBase | None = None
-        identified = self.identify(request)
-        begun = self.metrics.begin()
+        flight = self.begin(request)
         try:
             response = await self.get_response(request)
         finally:
             # Also when the client goes away and the view is cancelled.
-            self.metrics.end(begun, request, response)
-            forget(identified)
-        return sign(response, identified)
+            self.end(flight, request, response)
+        return response
 
 
 class Inner:
@@ -104,15 +107,15 @@ class Inner:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase | None = None
-        started = self.metrics.enter(request)
+        self.metrics.enter(request)
         try:
             response = self.get_response(request)
         finally:
-            self.metrics.leave(started, request, response)
+            self.metrics.leave(request, response)
         return response
 
     def process_view(self, request: HttpRequest, _view: Callable[..., Any], _args: Any, _kwargs: Any) -> None:
-        self.metrics.count_view(request)
+        self.metrics.view(request)
 
     def process_template_response(self, _request: HttpRequest, response: Any) -> Any:
         self.metrics.count_template(response)
@@ -129,15 +132,15 @@ class AsyncInner:
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase | None = None
-        started = self.metrics.enter(request, asyncio.current_task())
+        self.metrics.enter(request, asyncio.current_task())
         try:
             response = await self.get_response(request)
         finally:
-            self.metrics.leave(started, request, response)
+            self.metrics.leave(request, response)
         return response
 
     async def process_view(self, request: HttpRequest, _view: Callable[..., Any], _args: Any, _kwargs: Any) -> None:
-        self.metrics.count_view(request)
+        self.metrics.view(request)
 
     async def process_template_response(self, _request: HttpRequest, response: Any) -> Any:
         self.metrics.count_template(response)
@@ -152,18 +155,6 @@ def outer(get_response: GetResponse) -> Any:
 @sync_and_async_middleware
 def inner(get_response: GetResponse) -> Any:
     return _made(AsyncInner if iscoroutinefunction(get_response) else Inner, get_response)
-
-
-def forget(identified: Identified | None) -> None:
-    if identified is not None:
-        requestid.current.reset(identified[1])
-
-
-def sign(response: R, identified: Identified | None) -> R:
-    """Tell the client the id of its request, unless the service does."""
-    if identified is not None:
-        response.headers.setdefault(requestid.HEADER, identified[0])
-    return response
 
 
 def _made(middleware: Callable[[GetResponse], M], get_response: GetResponse) -> M:

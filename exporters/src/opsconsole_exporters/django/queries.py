@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,16 +47,15 @@ class Shape:
 class RequestQueries:
     """Counts the queries of one request.
 
-    ``task`` is the one that runs its async view, None for a sync one.  ``exemplar``: ids of its trace, if that is kept.
+    ``task`` is the one that runs its async view, None for a sync one.
     """
 
-    __slots__ = ("_shapes", "count", "exemplar", "seconds", "task")
+    __slots__ = ("_shapes", "count", "seconds", "task")
 
     def __init__(self) -> None:
         self.count = 0
         self.seconds = 0.0
         self.task: asyncio.Task[Any] | None = None
-        self.exemplar: dict[str, str] | None = None
         self._shapes: dict[str, Shape] = {}
 
     def add(self, sql: str, seconds: float) -> Shape | None:
@@ -87,7 +85,3 @@ class RequestQueries:
         """The repeated shapes that took longest, ``most`` at most."""
         found = [shape for shape in self._shapes.values() if shape.count >= REPEATED]
         return sorted(found, key=lambda shape: -shape.seconds)[:most]
-
-
-current: ContextVar[RequestQueries | None] = ContextVar("opsconsole_request_queries", default=None)
-"""Of the request being served; threads that ``sync_to_async`` starts see the same object."""

@@ -7,7 +7,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from opentelemetry.trace import Span
 
-from opsconsole_exporters.django.queries import RequestQueries, Shape, current
+from opsconsole_exporters.django.inflight import of_request
+from opsconsole_exporters.django.queries import RequestQueries, Shape
 from opsconsole_exporters.shield import shielded
 
 QUERIES = "opsconsole.db.queries"
@@ -19,11 +20,11 @@ EVENTS = 5  # a request; the shapes that took longest
 
 
 @shielded("query traces")
-def record_queries(span: Span, _request: HttpRequest, _response: HttpResponseBase) -> None:
-    """A response hook of OpenTelemetry's instrumentation: called before the request's span ends."""
-    queries = current.get()
-    if queries is not None and span.is_recording():
-        record(span, queries)
+def record_queries(span: Span, request: HttpRequest, _response: HttpResponseBase) -> None:
+    """A response hook: called before the request's span ends."""
+    flight = of_request(request)
+    if flight is not None:
+        record(span, flight.queries)
 
 
 def record(span: Span, queries: RequestQueries) -> None:

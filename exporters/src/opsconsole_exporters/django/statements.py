@@ -41,9 +41,9 @@ class StatementSpans:
         return self._tracer.start_span(shape.summary, kind=trace.SpanKind.CLIENT, attributes=attributes)
 
 
-def spans_of(connection: BaseDatabaseWrapper) -> StatementSpans | None:
-    """None if nothing is traced, or if an instrumentation of the driver, which the service has brought, does it."""
-    return StatementSpans(connection) if tracing.enabled() and _DRIVERS not in sys.modules else None
+def wanted() -> bool:
+    """Not if nothing is traced, or if an instrumentation of the driver, which the service has brought, does it."""
+    return tracing.enabled() and _DRIVERS not in sys.modules
 
 
 def attributes_of(connection: BaseDatabaseWrapper) -> dict[str, Any]:
