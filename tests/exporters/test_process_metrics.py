@@ -136,22 +136,20 @@ def value(name: object, **labels: str) -> float:
     return REGISTRY.get_sample_value(str(name), labels) or 0.0
 
 
-def workers_of(scrape, *told):
+TOLD = (names.PROCESS_RESIDENT, names.PROCESS_START)
+
+
+def workers_of(scrape, told=TOLD):
     """Those that have told all of ``told``: a worker tells one after the other, and a scrape may come in between."""
-    return set.intersection(
-        *({dict(labels)["worker"] for (sample, labels) in scrape.samples if sample == str(name)} for name in told)
-    )
-
-
-def both(scrape):
-    return workers_of(scrape, names.PROCESS_RESIDENT, names.PROCESS_START) == {"0", "1"}
+    series = [(sample, dict(labels).get("worker")) for sample, labels in scrape.samples]
+    return set.intersection(*({worker for sample, worker in series if sample == str(name)} for name in told))
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("asgi", [True, False], ids=["asgi", "wsgi"])
 def test_each_worker_tells_and_one_that_was_killed_is_replaced(launch, until, asgi):
     web = launch.web(asgi=asgi, OPSCONSOLE_RELEASE="2026.11")
-    page = until("both workers", lambda: both(page := web.scrape()) and page)
+    page = until("both workers", lambda: (page := web.scrape()) and workers_of(page) == {"0", "1"} and page)
     assert page.sum(names.PROCESS_RESIDENT) > 20e6
     assert page.sum(names.PROCESS_OPEN_FDS) > 6
     assert page.sum(names.PROCESS_THREADS) >= 2
@@ -166,7 +164,10 @@ def test_each_worker_tells_and_one_that_was_killed_is_replaced(launch, until, as
     later = until(
         "the new worker",
         lambda: (
-            both(later := web.scrape()) and later.sum(names.PROCESS_START) > page.sum(names.PROCESS_START) and later
+            (later := web.scrape())
+            and workers_of(later) == {"0", "1"}
+            and later.sum(names.PROCESS_START) > page.sum(names.PROCESS_START)
+            and later
         ),
     )
     assert later.value(names.PROCESS_CPU, worker="0") >= used, "a counter never goes down"
@@ -185,7 +186,7 @@ def test_children_of_the_prefork_pool_and_their_main_process_tell(launch, until)
     assert page.value(names.PROCESS_START, worker="main-0") < page.value(names.PROCESS_START, worker="0")
     oldest = page.value(names.PROCESS_START, worker="main-0")
     until("the release's start", lambda: sidecar.scrape().value(names.RELEASE_START, version="2026.11") == oldest)
-    assert workers_of(page, names.LOOP_LAG) == set(), "it runs no loop of ours"
+    assert workers_of(page, [names.LOOP_LAG]) == set(), "it runs no loop of ours"
     celery.stop()
     until("its end", lambda: workers_of(sidecar.scrape()) == set())
 
