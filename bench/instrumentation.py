@@ -1,11 +1,13 @@
 """What it costs to watch the demo's web service: nothing, django-prometheus alone, and ours with no traces, as it
 comes, with 10 % and with all traces.
 
-    python -m bench.instrumentation [--rounds 8] [--requests 160]
+    python -m bench.instrumentation [--starts 5] [--rounds 24] [--requests 40]
 
-One worker for each way, all up, asked in turn, so that whatever else the machine does meets them alike.  CPU a request is
-the figure to trust: it counts the work of the worker and not the wait.  Ratios are medians over the rounds of what a round
-measured, over ``off`` in the same round.  At the end, where our microseconds go, by samples of one process.
+One worker for each way, all up, asked in short turns, so that whatever else the machine does meets them alike; and all
+started anew several times, since how a process happens to lie in memory is worth some per cent.  CPU a request is the
+figure to trust: it counts the work of the worker and not the wait.  Ratios are of what all rounds took, over ``off``; beside
+them, as a measure of what they are worth, the least and the most of the starts, and what a second ``off`` makes of it.  At
+the end, where our microseconds go, by samples of one process.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
+from typing import Any
 
 from bench.client import Client
 from bench.shop import DEFAULT, WATCHED_BY, Shop, collecting, shops, stores
@@ -69,7 +72,7 @@ def ask(url: str, requests: int) -> list[float]:
     return taken
 
 
-def measured(up: dict[str, Shop], rounds: int, requests: int) -> dict[str, dict[str, float]]:
+def measured(up: dict[str, Shop], rounds: int, requests: int) -> dict[str, Rounds]:
     for shop in up.values():
         ask(shop.url, 2 * CONNECTIONS * len(PATHS))  # templates, plans, connections
     ways = {name: Rounds() for name in up}
@@ -77,23 +80,33 @@ def measured(up: dict[str, Shop], rounds: int, requests: int) -> dict[str, dict[
         names = list(up)
         for name in names[number % len(names) :] + names[: number % len(names)]:
             ways[name].add(up[name], requests)
-    off = ways["off"]
-    return {
-        name: {
-            "cpu_us_a_request": round(statistics.median(way.cpu_us)),
-            "cpu_over_off_percent": over(way.cpu_us, off.cpu_us),
-            "requests_a_second": round(statistics.median(way.a_second), 1),
-            "slower_than_off_percent": over(off.a_second, way.a_second),
-            "p50_ms": round(statistics.median(way.latencies), 2),
-            "p99_ms": round(statistics.quantiles(way.latencies, n=100)[98], 2),
+    return ways
+
+
+def summary(starts: list[dict[str, Rounds]]) -> dict[str, dict[str, Any]]:
+    """Each way's figures over all starts."""
+    found = {}
+    for name in starts[0]:
+        cpu_us = [ways[name].cpu_us for ways in starts]
+        off = [ways["off"].cpu_us for ways in starts]
+        each = [over(ours, theirs) for ours, theirs in zip(cpu_us, off, strict=True)]
+        latencies = list(chain.from_iterable(ways[name].latencies for ways in starts))
+        found[name] = {
+            "cpu_us_a_request": round(statistics.fmean(chain.from_iterable(cpu_us))),
+            "cpu_over_off_percent": over(list(chain.from_iterable(cpu_us)), list(chain.from_iterable(off))),
+            "least_and_most_of_starts": [min(each), max(each)],
+            "requests_a_second": round(
+                statistics.harmonic_mean(list(chain.from_iterable(ways[name].a_second for ways in starts))), 1
+            ),
+            "p50_ms": round(statistics.median(latencies), 2),
+            "p99_ms": round(statistics.quantiles(latencies, n=100)[98], 2),
         }
-        for name, way in ways.items()
-    }
+    return found
 
 
 def over(ours: list[float], theirs: list[float]) -> float:
-    """By how many per cent the first is more than the second: the median of the rounds."""
-    return round(100 * (statistics.median(a / b for a, b in zip(ours, theirs, strict=True)) - 1), 1)
+    """By how many per cent the first is more than the second, of all rounds together."""
+    return round(100 * (sum(ours) / sum(theirs) - 1), 1)
 
 
 def where(environment: dict[str, str], requests: int) -> dict[str, dict[str, float]]:
@@ -110,15 +123,28 @@ def where(environment: dict[str, str], requests: int) -> dict[str, dict[str, flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="times each is asked in turn (default: %(default)s)")
-    parser.add_argument("--requests", type=int, default=160, help="requests a round (default: %(default)s)")
+    parser.add_argument("--starts", type=int, default=5, help="times all are started (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=24, help="times each is asked in turn, a start (default: %(default)s)"
+    )
+    parser.add_argument("--requests", type=int, default=40, help="requests a round (default: %(default)s)")
     parser.add_argument("--samples", type=int, default=600, help="requests to sample, 0: none (default: %(default)s)")
     arguments = parser.parse_args()
     requests = max(1, arguments.requests // CONNECTIONS) * CONNECTIONS
     with tempfile.TemporaryDirectory() as root, collecting() as collector, stores(Path(root)) as environment:
-        with shops(environment, Path(root), collector) as up:
-            ways = measured(up, arguments.rounds, requests)
-        result: dict[str, object] = {"rounds": arguments.rounds, "requests_a_round": requests, "ways": ways}
+        starts = []
+        for number in range(arguments.starts):
+            folder = Path(root) / f"start-{number}"
+            folder.mkdir()
+            with shops(environment, folder, collector) as up:
+                starts.append(measured(up, arguments.rounds, requests))
+        ways = summary(starts)
+        result: dict[str, object] = {
+            "starts": arguments.starts,
+            "rounds": arguments.rounds,
+            "requests_a_round": requests,
+            "ways": ways,
+        }
         if arguments.samples:
             traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}"}
             shared = Path(root) / "sampled"

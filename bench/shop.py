@@ -17,17 +17,21 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
+from opsconsole_exporters.options import Options
 
 from bench.client import Client, Refused
 from demo_app.supervisor.ports import free
 
 OFF = {"OPSCONSOLE_EXPORTERS_DISABLED": "1"}
 DEFAULT = "ours"
+WAYS = 7
 WATCHED_BY = {
     "off": OFF,
+    "off, again": OFF,  # what two that are the same differ by
     "django-prometheus": {**OFF, "BENCH_WATCHED_BY": "django-prometheus"},
     "ours, no traces": {"OTEL_SDK_DISABLED": "true"},
-    DEFAULT: {},
+    # Asked one turn in seven: so many a second of the time in which it is asked.
+    DEFAULT: {"OPSCONSOLE_TRACES_PER_SECOND": str(Options().traces_per_second / WAYS)},
     "ours, 10 % of traces": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"},
     "ours, all traces": {"OTEL_TRACES_SAMPLER": "parentbased_always_on"},
 }

@@ -44,7 +44,7 @@ class Options:
     log_level: str = "INFO"
     log_redact: str = ""
     request_id: bool = True
-    traces_per_second: float = 5.0
+    traces_per_second: float = 2.0
     recall_ratio: float = 0.01
     llm: bool = True
     label_sets: int = LABEL_SETS
@@ -63,7 +63,7 @@ class Options:
             log_level=_level("OPSCONSOLE_LOG_LEVEL", "INFO"),
             log_redact=_text("OPSCONSOLE_LOG_REDACT", ""),
             request_id=_switch("OPSCONSOLE_REQUEST_ID", default=True),
-            traces_per_second=_number("OPSCONSOLE_TRACES_PER_SECOND", 5.0, math.inf),
+            traces_per_second=_number("OPSCONSOLE_TRACES_PER_SECOND", 2.0, math.inf),
             recall_ratio=_number("OPSCONSOLE_VECTOR_RECALL_RATIO", 0.01, 1),
             llm=_switch("OPSCONSOLE_LLM", default=True),
             label_sets=count("OPSCONSOLE_METRICS_LABEL_SETS", LABEL_SETS),

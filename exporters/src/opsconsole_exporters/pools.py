@@ -27,7 +27,7 @@ from opsconsole_exporters.catalog.pools import (
     POOL_WAIT,
 )
 from opsconsole_exporters.options import Options
-from opsconsole_exporters.shield import shield, shielded
+from opsconsole_exporters.shield import report, shield, shielded
 
 INTERVAL_S = 1.0
 # Connections of one second that are observed one by one.
@@ -128,35 +128,37 @@ def _time(pool: Any, name: str) -> None:
     wait, use = metrics.histogram(POOL_WAIT).labels(name), metrics.histogram(POOL_USE).labels(name)
     getconn, putconn = pool.getconn, pool.putconn
 
-    @shielded(_PART)
-    def taken(connection: Any) -> None:
-        setattr(connection, _TAKEN_AT, perf_counter())
+    def taken(started: float, connection: Any) -> None:
+        """``connection``: None if the pool has raised instead."""
+        now = perf_counter()
+        try:
+            wait.observe(now - started)
+            if connection is not None:
+                setattr(connection, _TAKEN_AT, now)
+        except Exception as error:  # noqa: BLE001 - as shielded() does, without its cost on every connection
+            report(_PART, error)
 
-    @shielded(_PART)
-    def waited(started: float) -> None:
-        wait.observe(perf_counter() - started)
-
-    @shielded(_PART)
     def used(connection: Any) -> None:
-        if (since := connection.__dict__.pop(_TAKEN_AT, None)) is not None:
-            use.observe(perf_counter() - since)
+        try:
+            if (since := connection.__dict__.pop(_TAKEN_AT, None)) is not None:
+                use.observe(perf_counter() - since)
+        except Exception as error:  # noqa: BLE001 - see above
+            report(_PART, error)
 
     def timed_getconn(*args: Any, **kwargs: Any) -> Any:
-        started = perf_counter()
+        started, connection = perf_counter(), None
         try:
             connection = getconn(*args, **kwargs)
         finally:
-            waited(started)
-        taken(connection)
+            taken(started, connection)
         return connection
 
     async def timed_async_getconn(*args: Any, **kwargs: Any) -> Any:
-        started = perf_counter()
+        started, connection = perf_counter(), None
         try:
             connection = await getconn(*args, **kwargs)
         finally:
-            waited(started)
-        taken(connection)
+            taken(started, connection)
         return connection
 
     def timed_putconn(conn: Any) -> Any:

@@ -11,19 +11,29 @@ import time
 from collections.abc import Callable, Sequence
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
+AT_ONCE = 10
+"""A page and what its scripts ask for come together, and whoever looks for one of them expects to find it."""
+
+
+# Most requests of a busy service get this answer, so it is made once.
+_DROPPED = SamplingResult(Decision.DROP)
+
 
 class RateLimited(Sampler):
-    """Keeps ``per_second`` of the traces that begin in this process, all if they are fewer; unused room lasts a second."""
+    """Keeps ``per_second`` of the traces that begin in this process, all if they are fewer; of others, what the caller keeps.
+
+    Room that was not used is kept for ``AT_ONCE`` of them, or for a second.
+    """
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
         self._clock = clock
         self._lock = threading.Lock()
-        self._room = self._most = max(per_second, 1.0) if per_second else 0.0
+        self._room = self._most = max(per_second, AT_ONCE) if per_second else 0.0
         self._at = clock()
 
     def should_sample(
@@ -36,11 +46,13 @@ class RateLimited(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        del trace_id, name, kind, links, trace_state  # the rate alone decides
-        state = get_current_span(parent_context).get_span_context().trace_state
-        if not self._take():
-            return SamplingResult(Decision.DROP, trace_state=state)
-        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, state)
+        del trace_id, name, kind, links, trace_state  # the caller and the rate decide
+        caller = get_current_span(parent_context).get_span_context()
+        if not caller.is_valid:
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes) if self._take() else _DROPPED
+        if caller.trace_flags.sampled:
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, caller.trace_state)
+        return SamplingResult(Decision.DROP, trace_state=caller.trace_state)
 
     def _take(self) -> bool:
         with self._lock:
@@ -54,8 +66,3 @@ class RateLimited(Sampler):
 
     def get_description(self) -> str:
         return f"RateLimited{{{self._per_second:g}/s}}"
-
-
-def by_rate(per_second: float) -> Sampler:
-    """That of the parent; of traces that begin here, ``per_second`` a second."""
-    return ParentBased(RateLimited(per_second))

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opsconsole_exporters import otlp
 from opsconsole_exporters.options import Options
 from opsconsole_exporters.redaction import Redaction
-from opsconsole_exporters.sampler import by_rate
+from opsconsole_exporters.sampler import RateLimited
 from opsconsole_exporters.service import release
 from opsconsole_exporters.shield import report
 
@@ -89,7 +89,7 @@ def install_provider(service: str) -> None:
         attributes[SERVICE_VERSION] = version
     chosen = os.environ.get("OTEL_TRACES_SAMPLER")
     provider = TracerProvider(
-        sampler=None if chosen else by_rate(Options.read().traces_per_second), resource=Resource.create(attributes)
+        sampler=None if chosen else RateLimited(Options.read().traces_per_second), resource=Resource.create(attributes)
     )
     if otlp.wanted():
         provider.add_span_processor(PerProcess(_batching))

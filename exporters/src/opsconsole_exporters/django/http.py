@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +19,8 @@ from opsconsole_exporters.django import streaming
 from opsconsole_exporters.django.children import Children, Together
 from opsconsole_exporters.django.inflight import InFlight, of_request
 from opsconsole_exporters.shield import report, shielded
+
+PART = "HTTP metrics"
 
 # The status that nginx has made usual for a client that did not wait; nobody ever sees it.
 CLIENT_CLOSED_REQUEST = 499
@@ -89,7 +91,6 @@ class HttpMetrics:
                 streaming.watch(response, view[0])
         batch.write()
 
-    @shielded("HTTP metrics")
     def enter(self, request: HttpRequest, task: asyncio.Task[Any] | None = None) -> None:
         """A request has come through all middlewares; ``task`` runs its view, if that is async."""
         flight = of_request(request)
@@ -103,16 +104,21 @@ class HttpMetrics:
         if flight is not None:
             flight.viewed = True
 
-    @shielded("HTTP metrics")
+    @shielded(PART)
     def count_template(self, response: Any) -> None:
         self._templates[template_of(response),].inc()
 
-    @shielded("HTTP metrics")
     def leave(self, request: HttpRequest, response: HttpResponseBase | None) -> None:
         """Count what the view and the exception handlers have made of the request; None as for ``end``."""
         flight = of_request(request)
         if flight is None:
             return
+        try:
+            self._leave(flight, request, response)
+        except Exception as failure:  # noqa: BLE001 - as shielded() does, without its cost on every request
+            report(PART, failure)
+
+    def _leave(self, flight: InFlight, request: HttpRequest, response: HttpResponseBase | None) -> None:
         batch = flight.batch
         view, method, transport = view_of(request), method_of(request), transport_of(request)
         flight.exemplar = exemplars.of_current_span()
@@ -127,7 +133,7 @@ class HttpMetrics:
         batch.observe(self._request_body, int(length) if length.isdecimal() else 0)
         if response is None:
             return
-        batch.count(self._charsets[str(response.charset),])
+        batch.count(self._charsets[charset_of(response),])
         if response.streaming:
             batch.count(self._streaming)
         elif isinstance(response, HttpResponse):
@@ -140,7 +146,7 @@ class HttpMetrics:
             self._exceptions[error.__name__ if error else "unknown",].inc()
             self._view_exceptions[view_of(request) if request is not None else UNNAMED_VIEW,].inc()
         except Exception as failure:  # noqa: BLE001 - see shield(); its context would hide the exception being handled
-            report("HTTP metrics", failure)
+            report(PART, failure)
 
 
 @cache
@@ -162,6 +168,17 @@ def method_of(request: HttpRequest) -> str:
 
 def status_of(response: HttpResponseBase | None) -> str:
     return str(CLIENT_CLOSED_REQUEST if response is None else response.status_code)
+
+
+def charset_of(response: HttpResponseBase) -> str:
+    # What a response has been given; else Django looks for it in the content type, each time that it is asked.
+    given = getattr(response, "_charset", None)
+    return str(given) if given is not None else _charset_in(response.headers.get("Content-Type"))
+
+
+@lru_cache(100)
+def _charset_in(content_type: str | None) -> str:
+    return str(HttpResponse(content_type=content_type).charset)
 
 
 def transport_of(request: HttpRequest) -> str:

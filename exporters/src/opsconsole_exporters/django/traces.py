@@ -27,9 +27,10 @@ from opentelemetry.propagators.textmap import Getter
 from opsconsole_exporters import __version__
 from opsconsole_exporters.django.http import CLIENT_CLOSED_REQUEST, METHODS
 from opsconsole_exporters.log import log
-from opsconsole_exporters.shield import shielded
+from opsconsole_exporters.shield import report, shielded
 
 TRACES = f"{__name__}.traces"
+_PART = "traces"
 _EXCLUDED = ("OTEL_PYTHON_DJANGO_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS")
 
 
@@ -125,17 +126,25 @@ class Traces:
             self.end(span, response, 500)
         return response
 
-    @shielded("traces")
-    def begin(self, request: HttpRequest) -> RequestSpan | None:
-        if self._excluded is not None and self._excluded.search(_address(request)):
-            return None
-        return RequestSpan(self._tracer, request)
+    # Both as shielded() does, without its cost on every request.
 
-    @shielded("traces")
+    def begin(self, request: HttpRequest) -> RequestSpan | None:
+        try:
+            if self._excluded is not None and self._excluded.search(_address(request)):
+                return None
+            return RequestSpan(self._tracer, request)
+        except Exception as error:  # noqa: BLE001 - see above
+            report(_PART, error)
+            return None
+
     def end(self, span: RequestSpan | None, response: HttpResponseBase | None, without: int) -> None:
         """``without``: the status when there is no response."""
-        if span is not None:
+        if span is None:
+            return
+        try:
             span.end(response, without if response is None else response.status_code)
+        except Exception as error:  # noqa: BLE001 - see above
+            report(_PART, error)
 
 
 class AsyncTraces(Traces):
@@ -188,7 +197,7 @@ def _is_pattern(text: str, name: str) -> bool:
     return True
 
 
-@shielded("traces")
+@shielded(_PART)
 def _record(request: HttpRequest | None = None, **_: object) -> None:
     """Keep an exception that nobody has handled; Django sends the signal while it makes a 500 of it."""
     span, error = getattr(request, _SPAN, None), sys.exc_info()[1]
