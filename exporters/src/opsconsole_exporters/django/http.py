@@ -121,7 +121,7 @@ class HttpMetrics:
     def _leave(self, flight: InFlight, request: HttpRequest, response: HttpResponseBase | None) -> None:
         batch = flight.batch
         view, method, transport = view_of(request), method_of(request), transport_of(request)
-        flight.exemplar = exemplars.of_current_span()
+        flight.exemplar = exemplars.of_current_span() if flight.span is None else exemplars.of_span(flight.span.span)
         batch.observe(self._latency[view, method], perf_counter() - flight.entered, flight.exemplar)
         batch.extend(self._answered[status_of(response), view, method, transport])
         if flight.viewed:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from contextvars import Token
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 
 from opsconsole_exporters import work
 from opsconsole_exporters.batch import Batch
 from opsconsole_exporters.django.queries import RequestQueries
+
+if TYPE_CHECKING:
+    from opsconsole_exporters.django.traces import RequestSpan
 
 _OF_REQUEST = "_opsconsole_in_flight"
 
@@ -20,7 +24,7 @@ class InFlight(work.Work):
     ``viewed``: no middleware has answered in the view's place.  ``exemplar``: ids of its trace, if that is kept.
     """
 
-    __slots__ = ("_token", "batch", "entered", "exemplar", "queries", "started", "viewed")
+    __slots__ = ("_token", "batch", "entered", "exemplar", "queries", "span", "started", "viewed")
 
     def __init__(self, request: HttpRequest, request_id: str | None) -> None:
         super().__init__(request_id)
@@ -28,6 +32,7 @@ class InFlight(work.Work):
         self.batch = Batch()
         self.viewed = False
         self.exemplar: dict[str, str] | None = None
+        self.span: RequestSpan | None = None
         setattr(request, _OF_REQUEST, self)
         self._token: Token[work.Work | None] = work.current.set(self)
         self.started = self.entered = perf_counter()

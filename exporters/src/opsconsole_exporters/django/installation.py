@@ -31,7 +31,6 @@ def install_django() -> None:
         return
     instrument(getattr(settings, "OPSCONSOLE_SERVICE_NAME", None) or settings.ROOT_URLCONF.partition(".")[0])
     once("HTTP metrics", _middlewares)
-    once("Django traces", _traces)
     once("database metrics", _database)
     once("connection pool metrics", _pools)
     once("cache metrics", _caches)
@@ -68,16 +67,6 @@ def _counts_the_same(middleware: str) -> bool:
         bases = getattr(import_string(middleware), "__mro__", ())
         return any(f"{base.__module__}.{base.__qualname__}" in _REPLACED for base in bases)
     return False
-
-
-def _traces() -> None:
-    from opsconsole_exporters import tracing
-    from opsconsole_exporters.django.spans import record_queries
-    from opsconsole_exporters.django.traces import install_traces
-
-    if tracing.enabled():
-        # Position 1: inside the outermost middleware, so that /metrics is not traced, and outside all others.
-        install_traces(int(OUTER in settings.MIDDLEWARE), record_queries)
 
 
 def _database() -> None:

@@ -1,7 +1,7 @@
 """The two middlewares, without a thread for each step under ASGI, and the ``/metrics`` page.
 
 The outer one is the first of all: it answers ``/metrics`` before anything else sees the request (no tracing, no session,
-no redirect to https) and counts what is in flight.  The inner one is the last: it knows the view.
+no redirect to https), counts what is in flight and makes the span of the request.  The inner one is the last: it knows the view.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from prometheus_client.registry import Collector
 
-from opsconsole_exporters import exposition, requestid, workerprocess
+from opsconsole_exporters import exposition, requestid, tracing, workerprocess
 from opsconsole_exporters.django.cacheserver import cache_server_collectors
-from opsconsole_exporters.django.http import PART, http_metrics
+from opsconsole_exporters.django.http import CLIENT_CLOSED_REQUEST, PART, http_metrics
 from opsconsole_exporters.django.inflight import InFlight
 from opsconsole_exporters.django.migrations import migration_collectors
+from opsconsole_exporters.django.spans import record_queries
+from opsconsole_exporters.django.traces import RequestSpans
 from opsconsole_exporters.options import Options
 from opsconsole_exporters.process import eventloop
 from opsconsole_exporters.shield import report, shield
@@ -33,9 +35,12 @@ _REQUEST_ID = "HTTP_X_REQUEST_ID"
 
 
 class Outer:
+    without_response = 500
+
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.metrics = http_metrics()
+        self.spans = _request_spans()
         options = Options.read()
         self.path = options.metrics_path
         self.token = options.metrics_token
@@ -60,14 +65,19 @@ class Outer:
         try:
             request_id = requestid.accepted(request.META.get(_REQUEST_ID)) if self.with_request_id else None
             self.metrics.begin()
-            return InFlight(request, request_id)
+            flight = InFlight(request, request_id)
         except Exception as error:  # noqa: BLE001 - see above
             report(PART, error)
             return None
+        if self.spans is not None:
+            flight.span = self.spans.begin(request)
+        return flight
 
     def end(self, flight: InFlight | None, request: HttpRequest, response: HttpResponseBase | None) -> None:
         if flight is None:
             return
+        if self.spans is not None and flight.span is not None:
+            self.spans.end(flight.span, request, response, self.without_response)
         try:
             flight.land()
             # Tell the client the id of its request, unless the service does.
@@ -87,6 +97,9 @@ class Outer:
 
 
 class AsyncOuter(Outer):
+    # Django cancels the view of a client that went away.
+    without_response = CLIENT_CLOSED_REQUEST
+
     def __init__(self, get_response: GetResponse) -> None:
         super().__init__(get_response)
         markcoroutinefunction(self)
@@ -162,6 +175,13 @@ def outer(get_response: GetResponse) -> Any:
 @sync_and_async_middleware
 def inner(get_response: GetResponse) -> Any:
     return _made(AsyncInner if iscoroutinefunction(get_response) else Inner, get_response)
+
+
+def _request_spans() -> RequestSpans | None:
+    """None if nothing is traced."""
+    with shield("Django traces"):
+        return RequestSpans(record_queries) if tracing.enabled() else None
+    return None
 
 
 def _made(middleware: Callable[[GetResponse], M], get_response: GetResponse) -> M:

@@ -7,37 +7,30 @@ costs its ids, which its logs and the calls it makes still carry.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.conf import settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 
 from opsconsole_exporters import __version__
-from opsconsole_exporters.django.http import CLIENT_CLOSED_REQUEST, METHODS
+from opsconsole_exporters.django.http import METHODS
+from opsconsole_exporters.django.inflight import of_request
 from opsconsole_exporters.log import log
 from opsconsole_exporters.shield import report, shielded
 
-TRACES = f"{__name__}.traces"
 _PART = "traces"
 _EXCLUDED = ("OTEL_PYTHON_DJANGO_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS")
 
 
 ResponseHook = Callable[[trace.Span, HttpRequest, HttpResponseBase], object]
-
-_SPAN = "_opsconsole_span"
-_hooks: list[ResponseHook] = []
 
 
 class Headers(Getter[Mapping[str, Any]]):
@@ -57,35 +50,37 @@ HEADERS = Headers()
 class RequestSpan:
     """The span of one request, current from its making until ``end``."""
 
-    __slots__ = ("_request", "_span", "_token")
+    # Not the request, which holds this: only a garbage collection would free the two.
+    __slots__ = ("_token", "span")
 
     def __init__(self, tracer: trace.Tracer, request: HttpRequest) -> None:
-        self._request = request
         if trace.get_current_span().get_span_context().is_valid:
             parent, kind = None, trace.SpanKind.INTERNAL  # the server itself is traced
         else:
             parent, kind = _caller(request.META), trace.SpanKind.SERVER
-        self._span = tracer.start_span(_method(request), parent, kind)
-        if self._span.is_recording():
-            self._span.set_attributes(attributes_of(request))
-        setattr(request, _SPAN, self._span)
-        self._token = context.attach(trace.set_span_in_context(self._span, parent))
+        self.span = tracer.start_span(_method(request), parent, kind)
+        if self.span.is_recording():
+            self.span.set_attributes(attributes_of(request))
+        self._token = context.attach(trace.set_span_in_context(self.span, parent))
 
-    def end(self, response: HttpResponseBase | None, status: int) -> None:
+    def end(
+        self, request: HttpRequest, response: HttpResponseBase | None, status: int, hooks: Iterable[ResponseHook]
+    ) -> None:
+        """``hooks`` are called while the span of a trace that is kept can still be added to."""
         context.detach(self._token)
         try:
-            if self._span.is_recording():
-                self._describe(status)
+            if self.span.is_recording():
+                self._describe(request, status)
                 if response is not None:
-                    for hook in _hooks:
-                        hook(self._span, self._request, response)
+                    for hook in hooks:
+                        hook(self.span, request, response)
         finally:
-            self._span.end()
+            self.span.end()
 
-    def _describe(self, status: int) -> None:
-        span, match = self._span, self._request.resolver_match
+    def _describe(self, request: HttpRequest, status: int) -> None:
+        span, match = self.span, request.resolver_match
         if name := match and (match.route or match.url_name):
-            span.update_name(f"{_method(self._request)} {name}")
+            span.update_name(f"{_method(request)} {name}")
             span.set_attribute("http.route", match.route if match else "")
         span.set_attribute("http.response.status_code", status)
         if status >= 500:
@@ -111,20 +106,14 @@ def attributes_of(request: HttpRequest) -> dict[str, Any]:
     return found
 
 
-class Traces:
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
+class RequestSpans:
+    """Makes the spans of a service's requests."""
+
+    def __init__(self, *hooks: ResponseHook) -> None:
+        self._hooks = hooks
         self._tracer = trace.get_tracer("opsconsole_exporters.django", __version__)
         self._excluded = excluded()
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        span = self.begin(request)
-        response: HttpResponseBase | None = None
-        try:
-            response = self.get_response(request)
-        finally:
-            self.end(span, response, 500)
-        return response
+        got_request_exception.connect(_record, dispatch_uid="opsconsole_exporters.traces")
 
     # Both as shielded() does, without its cost on every request.
 
@@ -137,47 +126,12 @@ class Traces:
             report(_PART, error)
             return None
 
-    def end(self, span: RequestSpan | None, response: HttpResponseBase | None, without: int) -> None:
+    def end(self, span: RequestSpan, request: HttpRequest, response: HttpResponseBase | None, without: int) -> None:
         """``without``: the status when there is no response."""
-        if span is None:
-            return
         try:
-            span.end(response, without if response is None else response.status_code)
+            span.end(request, response, without if response is None else response.status_code, self._hooks)
         except Exception as error:  # noqa: BLE001 - see above
             report(_PART, error)
-
-
-class AsyncTraces(Traces):
-    """The same steps on the event loop: Django would give a plain middleware a thread, one hop each way."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        super().__init__(get_response)
-        markcoroutinefunction(self)
-
-    async def __call__(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
-        span = self.begin(request)
-        response: HttpResponseBase | None = None
-        status = 500
-        try:
-            response = await self.get_response(request)
-        except asyncio.CancelledError:
-            status = CLIENT_CLOSED_REQUEST  # Django cancels the view of a client that went away
-            raise
-        finally:
-            self.end(span, response, status)
-        return response
-
-
-@sync_and_async_middleware
-def traces(get_response: Callable[[HttpRequest], Any]) -> Any:
-    return (AsyncTraces if iscoroutinefunction(get_response) else Traces)(get_response)
-
-
-def install_traces(position: int, *hooks: ResponseHook) -> None:
-    """Put the middleware at ``position`` of ``MIDDLEWARE``; ``hooks`` are called before the span of a sampled request ends."""
-    _hooks[:] = hooks
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE[:position], TRACES, *settings.MIDDLEWARE[position:]]
-    got_request_exception.connect(_record, dispatch_uid="opsconsole_exporters.traces")
 
 
 def excluded() -> re.Pattern[str] | None:
@@ -200,9 +154,9 @@ def _is_pattern(text: str, name: str) -> bool:
 @shielded(_PART)
 def _record(request: HttpRequest | None = None, **_: object) -> None:
     """Keep an exception that nobody has handled; Django sends the signal while it makes a 500 of it."""
-    span, error = getattr(request, _SPAN, None), sys.exc_info()[1]
-    if span is not None and error is not None:
-        span.record_exception(error)
+    flight, error = of_request(request) if request is not None else None, sys.exc_info()[1]
+    if flight is not None and flight.span is not None and error is not None:
+        flight.span.span.record_exception(error)
 
 
 @cache
