@@ -57,3 +57,29 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path):
     assert registry.get_sample_value("sizes_bucket", {"le": "1.0"}) == 0
     assert registry.get_sample_value("sizes_sum") == times * 1.5
     assert registry.get_sample_value("level") == times * 0.5
+
+
+FORKING = """
+import os, threading
+from prometheus_client import Counter
+from opsconsole_exporters import instrument
+instrument("forking")
+counter = Counter("things", "Things.")
+
+def add():
+    while True:
+        counter.inc()
+
+threading.Thread(target=add, daemon=True).start()
+for _ in range(300):
+    pid = os.fork()
+    if not pid:
+        counter.inc()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+def test_a_child_forked_while_a_thread_adds_does_not_wait_for_it(tmp_path):
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", FORKING], env=environment, check=True, timeout=60)

@@ -80,6 +80,8 @@ def quicken() -> None:
     shared._MmapedValue__reset = replace  # noqa: SLF001 - see above
     shared.inc = inc
     _add = together
+    # A child that is forked while another thread adds would wait for ever for a lock that nobody holds any more.
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     os.register_at_fork(after_in_child=_forget)
     workerprocess.on_start("shared values", _forget)
 
