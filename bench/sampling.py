@@ -29,15 +29,15 @@ OWNERS = {
     "/opsconsole_exporters/django/database": "metrics of queries",
     "/opsconsole_exporters/django/": "metrics of requests",
     "/opsconsole_exporters/pools": "metrics of pools",
-    # Called when the collector has run: a sample that came meanwhile is delivered there.
-    "/opsconsole_exporters/process/garbage": "garbage collection",
+    # Called when the collector has run, which the service's objects make it do: a sample that came meanwhile is delivered there.
+    "/opsconsole_exporters/process/garbage": SERVICE,
     "/opsconsole_exporters/logs": "logs",
     "/opsconsole_exporters/": "the rest of ours",
     "/opentelemetry/instrumentation/celery/": "spans of tasks",
     "/django_prometheus/": "metrics of requests",
     "/structlog/": "logs",
 }
-SHARED = "/opsconsole_exporters/sharedvalues"
+SHARED = ("/opsconsole_exporters/sharedvalues", "/opsconsole_exporters/batch", "/opsconsole_exporters/metrics.")
 """prometheus-client's own work, done in its place."""
 PASSIVE = ("/prometheus_client/", "/opentelemetry/", "/wrapt/", "/lib/python", "<frozen", "<string>")
 
@@ -45,7 +45,7 @@ PASSIVE = ("/prometheus_client/", "/opentelemetry/", "/wrapt/", "/lib/python", "
 def owner(frame: FrameType | None) -> str:
     while frame is not None:
         path = frame.f_code.co_filename
-        if SHARED in path:
+        if any(shared in path for shared in SHARED):
             frame = frame.f_back
             continue
         for part, name in OWNERS.items():

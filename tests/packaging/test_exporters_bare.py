@@ -21,23 +21,24 @@ HEAVY = {"channels", "channels-redis", "chdb", "chdb-core", "daphne", "numpy", "
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture
-def install(tmp_path):
-    """``install("django,celery")`` makes an environment and answers with its Python."""
+def made(folder: Path) -> Path:
+    """The Python of a new environment in which nothing is installed."""
+    python = folder / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    newer = subprocess.run([*pip(python), "--upgrade", "pip>=25.1"], capture_output=True, text=True, check=False)
+    if newer.returncode:
+        pytest.skip("needs a package index that pip can reach")
+    return python
 
-    def into(extras: str) -> Path:
-        python = tmp_path / "venv" / "bin" / "python"
-        subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
-        newer = subprocess.run([*pip, "--upgrade", "pip>=25.1"], capture_output=True, text=True, check=False)
-        if newer.returncode:
-            pytest.skip("needs a package index that pip can reach")
-        wanted = f"{EXPORTERS}[{extras}]" if extras else str(EXPORTERS)
-        done = subprocess.run([*pip, wanted], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return python
 
-    return into
+def pip(python: Path) -> list[str]:
+    return [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+
+
+def install(python: Path, extras: str = "") -> None:
+    wanted = f"{EXPORTERS}[{extras}]" if extras else str(EXPORTERS)
+    done = subprocess.run([*pip(python), wanted], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def distributions(python: Path) -> set[str]:
@@ -59,21 +60,9 @@ def run(python: Path, folder: Path, *command: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.timeout(600)
-def test_the_exporters_bring_nothing_of_the_console(install, tmp_path):
-    python = install("django,celery,postgres")
-    installed = distributions(python)
-    assert installed.isdisjoint(HEAVY)
-    assert {"django", "celery", "redis", "structlog", "prometheus-client"} <= installed
-
-    imports = "; ".join(["from django.conf import settings; settings.configure()", *(f"import {m}" for m in MODULES)])
-    done = run(python, tmp_path, "-W", "error", "-c", imports)
-    assert done.returncode == 0, done.stderr
-    assert run(python.with_name("opsconsole-exporter"), tmp_path, "--help").stdout.startswith("usage:")
-
-
-@pytest.mark.timeout(600)
-def test_without_extras_the_base_works_and_the_rest_says_what_to_install(install, tmp_path):
-    python = install("")
+def test_the_base_works_and_says_what_else_to_install_and_nothing_brings_the_console(tmp_path):
+    python = made(tmp_path)
+    install(python)
     assert distributions(python).isdisjoint({"django", "celery", "redis", *HEAVY})
 
     code = "from opsconsole_exporters import instrument; instrument('bare'); import logging; logging.info('hello')"
@@ -88,3 +77,13 @@ def test_without_extras_the_base_works_and_the_rest_says_what_to_install(install
         done = run(python, tmp_path, "-m", "opsconsole_exporters", *command, "--port", "0")
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert f"pip install 'opsconsole-exporters[{extra}]'" in done.stderr
+
+    install(python, "django,celery,postgres")
+    installed = distributions(python)
+    assert installed.isdisjoint(HEAVY)
+    assert {"django", "celery", "redis", "structlog", "prometheus-client"} <= installed
+
+    imports = "; ".join(["from django.conf import settings; settings.configure()", *(f"import {m}" for m in MODULES)])
+    done = run(python, tmp_path, "-W", "error", "-c", imports)
+    assert done.returncode == 0, done.stderr
+    assert run(python.with_name("opsconsole-exporter"), tmp_path, "--help").stdout.startswith("usage:")

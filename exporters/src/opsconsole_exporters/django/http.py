@@ -72,8 +72,14 @@ class HttpMetrics:
 
     def end(self, flight: InFlight, request: HttpRequest, response: HttpResponseBase | None) -> None:
         """Count the response, or with None that the view was cancelled because its client had gone."""
+        flight.batch.count(self._landing, -1.0)
+        try:
+            self._end(flight, request, response)
+        finally:  # what has landed is not in flight any more, whatever else fails
+            flight.batch.write()
+
+    def _end(self, flight: InFlight, request: HttpRequest, response: HttpResponseBase | None) -> None:
         batch, queries = flight.batch, flight.queries
-        batch.count(self._landing, -1.0)
         seconds = perf_counter() - flight.started
         match = request.resolver_match
         route = (match.route or "") if match else ""
@@ -89,7 +95,6 @@ class HttpMetrics:
             batch.count(self._responses_before)
             if response.streaming:
                 streaming.watch(response, view[0])
-        batch.write()
 
     def enter(self, request: HttpRequest, task: asyncio.Task[Any] | None = None) -> None:
         """A request has come through all middlewares; ``task`` runs its view, if that is async."""
