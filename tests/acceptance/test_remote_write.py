@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
 
 TOKEN = "a-token-of-this-test"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-ROUNDS = int(os.environ.get("REMOTE_WRITE_ROUNDS", "4"))  # of a kill of the console; each takes some ten seconds
+ROUNDS = int(os.environ.get("REMOTE_WRITE_ROUNDS", "2"))  # of a kill of the console; each takes some ten seconds
 SERIES = 700  # more than one request of Prometheus holds, so that a scrape arrives in several
 READY_S = 60
 

@@ -194,9 +194,6 @@ def test_a_second_console_on_the_same_folder_is_told_who_owns_it(
         ((), {"TELEMETRY_URL": "mysql://nowhere"}, "TELEMETRY_URL"),
         ((), {"METRICS_URL": "prometheus:9090"}, "METRICS_URL"),
         (("--target", "web=http://127.0.0.1:1/"), {"METRICS_URL": "http://127.0.0.1:2"}, "never be shown"),
-        ((), {"OPSCONSOLE_QUERY_SECONDS": "0"}, "OPSCONSOLE_QUERY_"),
-        ((), {"OPSCONSOLE_HEAD_MEMORY": "1GB"}, "OPSCONSOLE_HEAD_MEMORY is '1GB'"),
-        ((), {"OPSCONSOLE_HEAD_SERIES": "0"}, "OPSCONSOLE_HEAD_SERIES is '0'"),
         ((), {"OPSCONSOLE_HEAD_SERIES": "5000000"}, "cannot hold 5,000,000 series"),
     ],
 )
