@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.client import Client
-from bench.shop import DEFAULT, WATCHED_BY, Shop, collecting, shops, stores
+from bench.shop import CONTROL, DEFAULT, WATCHED_BY, Shop, collecting, shops, stores
 
 RESULT = Path(__file__).with_suffix(".json")
 PATHS = ("/", "/products/", "/search/?q=lamp", "/products/?page=2")
@@ -113,6 +113,8 @@ def where(environment: dict[str, str], requests: int) -> dict[str, dict[str, flo
     """The same pages in one thread of one process each: microseconds a request by part."""
     parts = {}
     for name, difference in WATCHED_BY.items():
+        if name == CONTROL:
+            continue
         command = [sys.executable, "-W", "ignore", "-m", "bench.sampling", str(requests), *PATHS]
         said = subprocess.run(
             command, env={**environment, **difference}, stdout=subprocess.PIPE, text=True, check=True, timeout=300

@@ -24,14 +24,13 @@ from demo_app.supervisor.ports import free
 
 OFF = {"OPSCONSOLE_EXPORTERS_DISABLED": "1"}
 DEFAULT = "ours"
-WAYS = 7
+CONTROL = "off, again"  # what two that are the same differ by
 WATCHED_BY = {
     "off": OFF,
-    "off, again": OFF,  # what two that are the same differ by
+    CONTROL: OFF,
     "django-prometheus": {**OFF, "BENCH_WATCHED_BY": "django-prometheus"},
     "ours, no traces": {"OTEL_SDK_DISABLED": "true"},
-    # Asked one turn in seven: so many a second of the time in which it is asked.
-    DEFAULT: {"OPSCONSOLE_TRACES_PER_SECOND": str(Options().traces_per_second / WAYS)},
+    DEFAULT: {},
     "ours, 10 % of traces": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"},
     "ours, all traces": {"OTEL_TRACES_SAMPLER": "parentbased_always_on"},
 }
@@ -80,6 +79,8 @@ def stores(folder: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def shops(environment: Mapping[str, str], folder: Path, collector: int) -> Iterator[dict[str, Shop]]:
     """The shop once for each way of watching it, all up at the same time so that they can be asked in turn."""
+    # So many a second of the time in which it is asked.
+    in_turn = {"OPSCONSOLE_TRACES_PER_SECOND": str(Options().traces_per_second / len(WATCHED_BY))}
     with ExitStack() as running:
         started = {}
         for number, (name, difference) in enumerate(WATCHED_BY.items()):
@@ -88,7 +89,7 @@ def shops(environment: Mapping[str, str], folder: Path, collector: int) -> Itera
             traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}"}
             own = {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
             log = folder / f"shop-{number}.log"
-            started[name] = running.enter_context(_shop({**environment, **traces, **own, **difference}, log))
+            started[name] = running.enter_context(_shop({**environment, **traces, **own, **in_turn, **difference}, log))
         yield started
 
 

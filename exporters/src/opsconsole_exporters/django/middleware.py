@@ -22,7 +22,6 @@ from opsconsole_exporters.django.cacheserver import cache_server_collectors
 from opsconsole_exporters.django.http import CLIENT_CLOSED_REQUEST, PART, http_metrics
 from opsconsole_exporters.django.inflight import InFlight
 from opsconsole_exporters.django.migrations import migration_collectors
-from opsconsole_exporters.django.spans import record_queries
 from opsconsole_exporters.django.traces import RequestSpans
 from opsconsole_exporters.options import Options
 from opsconsole_exporters.process import eventloop
@@ -76,8 +75,8 @@ class Outer:
     def end(self, flight: InFlight | None, request: HttpRequest, response: HttpResponseBase | None) -> None:
         if flight is None:
             return
-        if self.spans is not None and flight.span is not None:
-            self.spans.end(flight.span, request, response, self.without_response)
+        if self.spans is not None:
+            self.spans.end(flight, request, self.without_response if response is None else response.status_code)
         try:
             flight.land()
             # Tell the client the id of its request, unless the service does.
@@ -180,7 +179,7 @@ def inner(get_response: GetResponse) -> Any:
 def _request_spans() -> RequestSpans | None:
     """None if nothing is traced."""
     with shield("Django traces"):
-        return RequestSpans(record_queries) if tracing.enabled() else None
+        return RequestSpans() if tracing.enabled() else None
     return None
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
 from opentelemetry.trace import Span
 
-from opsconsole_exporters.django.inflight import of_request
 from opsconsole_exporters.django.queries import RequestQueries, Shape
 from opsconsole_exporters.shield import shielded
 
@@ -20,14 +18,8 @@ EVENTS = 5  # a request; the shapes that took longest
 
 
 @shielded("query traces")
-def record_queries(span: Span, request: HttpRequest, _response: HttpResponseBase) -> None:
-    """A response hook: called before the request's span ends."""
-    flight = of_request(request)
-    if flight is not None:
-        record(span, flight.queries)
-
-
-def record(span: Span, queries: RequestQueries) -> None:
+def record_queries(span: Span, queries: RequestQueries) -> None:
+    """Call it before the request's span ends."""
     span.set_attribute(QUERIES, queries.count)
     if not queries.count:
         return

@@ -10,27 +10,26 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from django.core.signals import got_request_exception
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
 from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 
 from opsconsole_exporters import __version__
 from opsconsole_exporters.django.http import METHODS
-from opsconsole_exporters.django.inflight import of_request
+from opsconsole_exporters.django.inflight import InFlight, of_request
+from opsconsole_exporters.django.queries import RequestQueries
+from opsconsole_exporters.django.spans import record_queries
 from opsconsole_exporters.log import log
 from opsconsole_exporters.shield import report, shielded
 
 _PART = "traces"
 _EXCLUDED = ("OTEL_PYTHON_DJANGO_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS")
-
-
-ResponseHook = Callable[[trace.Span, HttpRequest, HttpResponseBase], object]
 
 
 class Headers(Getter[Mapping[str, Any]]):
@@ -63,17 +62,12 @@ class RequestSpan:
             self.span.set_attributes(attributes_of(request))
         self._token = context.attach(trace.set_span_in_context(self.span, parent))
 
-    def end(
-        self, request: HttpRequest, response: HttpResponseBase | None, status: int, hooks: Iterable[ResponseHook]
-    ) -> None:
-        """``hooks`` are called while the span of a trace that is kept can still be added to."""
+    def end(self, request: HttpRequest, queries: RequestQueries, status: int) -> None:
         context.detach(self._token)
         try:
             if self.span.is_recording():
                 self._describe(request, status)
-                if response is not None:
-                    for hook in hooks:
-                        hook(self.span, request, response)
+                record_queries(self.span, queries)
         finally:
             self.span.end()
 
@@ -109,8 +103,7 @@ def attributes_of(request: HttpRequest) -> dict[str, Any]:
 class RequestSpans:
     """Makes the spans of a service's requests."""
 
-    def __init__(self, *hooks: ResponseHook) -> None:
-        self._hooks = hooks
+    def __init__(self) -> None:
         self._tracer = trace.get_tracer("opsconsole_exporters.django", __version__)
         self._excluded = excluded()
         got_request_exception.connect(_record, dispatch_uid="opsconsole_exporters.traces")
@@ -126,10 +119,11 @@ class RequestSpans:
             report(_PART, error)
             return None
 
-    def end(self, span: RequestSpan, request: HttpRequest, response: HttpResponseBase | None, without: int) -> None:
-        """``without``: the status when there is no response."""
+    def end(self, flight: InFlight, request: HttpRequest, status: int) -> None:
+        if flight.span is None:
+            return
         try:
-            span.end(request, response, without if response is None else response.status_code, self._hooks)
+            flight.span.end(request, flight.queries, status)
         except Exception as error:  # noqa: BLE001 - see above
             report(_PART, error)
 
