@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from functools import cache
 from math import isnan
+from threading import Lock
 from typing import Any, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -66,20 +69,46 @@ class BoundedHistogram(_Bounded, Histogram):
         batch.write()
 
 
-@cache
+_making = Lock()
+
+
+def _forget_who_was_making() -> None:
+    """A child that is forked meanwhile would wait for a thread that it does not have."""
+    global _making
+    _making = Lock()
+
+
+os.register_at_fork(after_in_child=_forget_who_was_making)
+
+
+def _once(make: Callable[[Metric], AnyMetric]) -> Callable[[Metric], AnyMetric]:
+    """``cache`` lets two threads that are first at the same moment both make one, and prometheus-client refuses the second."""
+    made: dict[Metric, AnyMetric] = {}
+
+    @cache
+    def get(metric: Metric) -> AnyMetric:
+        with _making:
+            if metric not in made:
+                made[metric] = make(metric)
+            return made[metric]
+
+    return get
+
+
+@_once
 def counter(metric: Metric) -> BoundedCounter:
     multiprocess.prepare()
     return _bounded(BoundedCounter(metric.name, metric.help, metric.labels), metric)
 
 
-@cache
+@_once
 def gauge(metric: Metric) -> BoundedGauge:
     """A gauge of a service, not of one worker: a sum over the processes that live, unless the catalogue says otherwise."""
     multiprocess.prepare()
     return _bounded(BoundedGauge(metric.name, metric.help, metric.labels, multiprocess_mode=metric.merge), metric)
 
 
-@cache
+@_once
 def histogram(metric: Metric) -> BoundedHistogram:
     multiprocess.prepare()
     return _bounded(BoundedHistogram(metric.name, metric.help, metric.labels, buckets=metric.buckets), metric)
